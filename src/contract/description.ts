@@ -1,0 +1,54 @@
+/** What an executor says about itself: `Executor.describe()` and `GET /v1/info`. */
+import { Type, type Static } from "typebox";
+import { RUNTIME_IDS } from "./call.ts";
+import { LimitsSchema } from "./limits.ts";
+
+export const ISOLATION_TIERS = ["container", "confined_process", "none"] as const;
+export type IsolationTier = (typeof ISOLATION_TIERS)[number];
+
+const LayerSchema = Type.Object(
+  {
+    name: Type.String({ description: "A layer of isolation, e.g. seccomp." }),
+    state: Type.Union([Type.Literal("enforced"), Type.Literal("absent")]),
+    detail: Type.String(),
+  },
+  { additionalProperties: false },
+);
+
+const EngineDescriptionSchema = Type.Object(
+  {
+    engine: Type.String(),
+    tier: Type.Union(ISOLATION_TIERS.map((tier) => Type.Literal(tier))),
+    layers: Type.Array(LayerSchema),
+    slots: Type.Integer({ description: "Calls that run at once." }),
+    detail: Type.Record(Type.String(), Type.String(), { description: "Versions and choices, for people." }),
+  },
+  { additionalProperties: false },
+);
+export type EngineDescription = Static<typeof EngineDescriptionSchema>;
+
+export const DescriptionSchema = Type.Object(
+  {
+    service: Type.Literal("rollcall"),
+    version: Type.String(),
+    runtimes: Type.Array(
+      Type.Object(
+        {
+          id: Type.Union(RUNTIME_IDS.map((id) => Type.Literal(id))),
+          version: Type.String(),
+          engine: Type.String(),
+          modes: Type.Array(Type.String()),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    engines: Type.Array(EngineDescriptionSchema),
+    limits: Type.Object({ default: LimitsSchema, ceiling: LimitsSchema }, { additionalProperties: false }),
+    queue: Type.Object(
+      { calls_max: Type.Integer(), bytes_max: Type.Integer(), batch_calls_max: Type.Integer() },
+      { additionalProperties: false },
+    ),
+  },
+  { $id: "Description", additionalProperties: false },
+);
+export type Description = Static<typeof DescriptionSchema>;

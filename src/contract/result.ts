@@ -1,0 +1,66 @@
+/** What a caller gets for a call: exactly one Result with exactly one Outcome. */
+import { Type, type Static } from "typebox";
+import { UsageSchema } from "./limits.ts";
+import { OutcomeSchema } from "./outcome.ts";
+
+const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()]);
+
+export const ProgramErrorSchema = Type.Object(
+  {
+    type: Type.String({ description: "Class of the exception, as the program's language names it." }),
+    message: Type.String(),
+    line: Nullable(Type.Integer({ description: "Line of the program's own source, counted from 1; null when none is known." })),
+  },
+  { $id: "ProgramError", additionalProperties: false },
+);
+
+/** An uncaught exception as the program itself reported it: information, never evidence. */
+export type ProgramError = Static<typeof ProgramErrorSchema>;
+
+export const COLLECT_ERRORS = ["not_found", "not_a_regular_file", "too_large", "unreadable"] as const;
+
+export const CollectedFileSchema = Type.Object(
+  {
+    content: Type.Optional(Type.String()),
+    encoding: Type.Optional(Type.Union([Type.Literal("utf8"), Type.Literal("base64")])),
+    error: Type.Optional(Type.Union(COLLECT_ERRORS.map((name) => Type.Literal(name)), { description: "Why there is no content." })),
+  },
+  { $id: "CollectedFile", additionalProperties: false },
+);
+export type CollectedFile = Static<typeof CollectedFileSchema>;
+
+export const ResultSchema = Type.Object(
+  {
+    id: Type.String(),
+    outcome: OutcomeSchema,
+    exit_code: Nullable(Type.Integer({ description: "As `wait` reports it; null when the program was ended by a signal or never ran." })),
+    signal: Nullable(Type.String({ description: "Name of the signal that ended the program, e.g. SIGSEGV." })),
+    stdout: Type.String(),
+    stderr: Type.String(),
+    output_encoding: Type.Union([Type.Literal("utf8"), Type.Literal("base64")]),
+    truncated: Type.Object(
+      {
+        stdout: Type.Integer({ description: "Bytes of stdout left out of the middle; 0 when all is there." }),
+        stderr: Type.Integer({ description: "Bytes of stderr left out of the middle; 0 when all is there." }),
+      },
+      { additionalProperties: false },
+    ),
+    error: Nullable(ProgramErrorSchema),
+    value: Nullable(Type.String({ description: "In `cell` mode the repr of a last bare expression." })),
+    files: Type.Record(Type.String(), CollectedFileSchema, { description: "One entry for each path of `collect`." }),
+    usage: UsageSchema,
+    timing: Type.Object(
+      {
+        queued_ms: Type.Number({ description: "From acceptance to the grant of a slot. Milliseconds." }),
+        started_ms: Type.Number({ description: "From acceptance to the start of the program. Milliseconds." }),
+        run_ms: Type.Number({ description: "From the start of the program until its sandbox was clean again. Milliseconds." }),
+      },
+      { additionalProperties: false },
+    ),
+    detail: Nullable(Type.String({ description: "One sentence for people on outcomes of the caller or the service; null otherwise." })),
+  },
+  { $id: "Result", additionalProperties: false },
+);
+
+/** The one answer to a call; see {@link ResultSchema} for units. */
+export type Result = Static<typeof ResultSchema>;
