@@ -1,0 +1,56 @@
+/**
+ * A confined process: what an engine asks of the room that makes containers. Engines know this file only;
+ * which OCI runtime, cgroup layout or rootfs stands behind it is decided in `confine/`.
+ */
+
+export interface Mount {
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+}
+
+export interface ContainerSpec {
+  /** Unique within this service, e.g. `isolate-0`; part of names of directories and cgroups. */
+  readonly name: string;
+  readonly argv: readonly string[];
+  /** The whole environment; nothing is inherited. */
+  readonly env: Readonly<Record<string, string>>;
+  /** User and group inside the container's own user namespace; 0 is nobody outside. */
+  readonly uid: number;
+  /** Mounted beside the read-only base (/usr, a minimal /etc, /dev, /proc, a private /tmp). */
+  readonly mounts: readonly Mount[];
+  /** Capabilities inside the user namespace; empty for most. */
+  readonly capabilities: readonly string[];
+  /** Bound on memory of the whole container. Bytes. */
+  readonly memoryBytes: number;
+  /** Bound on processes and threads of the whole container. */
+  readonly pids: number;
+  /** Directory on this side whose `control.sock` the process inside finds at /run/rollcall/control.sock. */
+  readonly controlDirectory: string;
+}
+
+export interface ContainerExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** The last bytes of what it wrote to stderr, for the log. */
+  readonly stderr: string;
+}
+
+export interface Container {
+  readonly name: string;
+  /** Process id, on this side, of the container's first process. */
+  readonly pid: number;
+  /** Settles once, when every process of the container is gone. */
+  readonly exited: Promise<ContainerExit>;
+  /** Ends every process of the container at once. */
+  kill(): void;
+  /** Kills, waits and removes cgroup, bundle and state. Never rejects. */
+  close(): Promise<void>;
+}
+
+/** Starts containers and answers for what is left behind. */
+export interface Confinement {
+  launch(spec: ContainerSpec): Promise<Container>;
+  /** A new directory for one container's control socket, removed with the container. */
+  controlDirectory(name: string): Promise<string>;
+}
