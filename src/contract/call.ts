@@ -4,12 +4,15 @@
  */
 import { Type, type Static } from "typebox";
 import { LimitsSchema } from "./limits.ts";
+import { dictionary } from "./schema-parts.ts";
 
 export const RUNTIME_IDS = ["python", "javascript", "node"] as const;
 export type RuntimeId = (typeof RUNTIME_IDS)[number];
 
 export const PRIORITIES = ["high", "normal", "low"] as const;
 export type Priority = (typeof PRIORITIES)[number];
+
+export const ENCODINGS = ["utf8", "base64"] as const;
 
 /** Bounds on the shape of a call; every one has a unit and none depends on configuration. */
 export const CALL_BOUNDS = {
@@ -30,7 +33,7 @@ export const FileContentSchema = Type.Union(
   [
     Type.String({ description: "The file's text; stored as UTF-8." }),
     Type.Object(
-      { content: Type.String(), encoding: Type.Union([Type.Literal("utf8"), Type.Literal("base64")]) },
+      { content: Type.String(), encoding: Type.Enum(ENCODINGS, { type: "string" }) },
       { additionalProperties: false },
     ),
   ],
@@ -40,14 +43,15 @@ export type FileContent = Static<typeof FileContentSchema>;
 
 export const CallSchema = Type.Object(
   {
-    runtime: Type.Union(RUNTIME_IDS.map((id) => Type.Literal(id)), {
+    runtime: Type.Enum(RUNTIME_IDS, {
+      type: "string",
       description: "`python` (preloaded CPython in a container), `javascript` (a V8 isolate), `node` (a Node process in a container).",
     }),
     source: Type.String({ description: "The program. At most 4 MiB of UTF-8." }),
     stdin: Type.Optional(Type.String({ description: "What the program reads from standard input. Default: empty." })),
     args: Type.Optional(Type.Array(Type.String(), { maxItems: CALL_BOUNDS.argsMax, description: "Command line arguments after the program's own name." })),
     files: Type.Optional(
-      Type.Record(Type.String(), FileContentSchema, {
+      dictionary(FileContentSchema, {
         description: "Files put into the working directory before the start, by path relative to it.",
       }),
     ),
@@ -58,19 +62,21 @@ export const CallSchema = Type.Object(
       }),
     ),
     limits: Type.Optional(Type.Partial(LimitsSchema, { additionalProperties: false, description: "Bounds for this call; what is left out takes the service's default." })),
-    env: Type.Optional(Type.Record(Type.String(), Type.String(), { description: "Environment variables added to the fixed list of the sandbox." })),
+    env: Type.Optional(dictionary(Type.String(), { description: "Environment variables added to the fixed list of the sandbox." })),
     mode: Type.Optional(
-      Type.Union([Type.Literal("script"), Type.Literal("cell")], {
+      Type.Enum(["script", "cell"], {
+        type: "string",
         description: "`script` (default) runs the source as a file. `cell` also returns the repr of a last bare expression as `value`.",
       }),
     ),
     output_encoding: Type.Optional(
-      Type.Union([Type.Literal("utf8"), Type.Literal("base64")], {
+      Type.Enum(ENCODINGS, {
+        type: "string",
         description: "`utf8` (default) replaces bytes that are not UTF-8 by U+FFFD; `base64` returns stdout and stderr byte for byte.",
       }),
     ),
     id: Type.Optional(Type.String({ minLength: 1, maxLength: CALL_BOUNDS.idLengthMax, pattern: "^[A-Za-z0-9._:-]+$", description: "The caller's name for the call. One already in flight is joined, not run again." })),
-    priority: Type.Optional(Type.Union(PRIORITIES.map((name) => Type.Literal(name)), { description: "Lane in the queue. Default: normal." })),
+    priority: Type.Optional(Type.Enum(PRIORITIES, { type: "string", description: "Lane in the queue. Default: normal." })),
     deadline_ms: Type.Optional(Type.Integer({ minimum: 1, maximum: CALL_BOUNDS.deadlineMsMax, description: "Milliseconds from acceptance until the answer is of no more use; queue time counts here." })),
   },
   { $id: "Call", additionalProperties: false },

@@ -2,6 +2,7 @@
 import { Type, type Static } from "typebox";
 import { RUNTIME_IDS } from "./call.ts";
 import { LimitsSchema } from "./limits.ts";
+import { dictionary } from "./schema-parts.ts";
 
 export const ISOLATION_TIERS = ["container", "confined_process", "none"] as const;
 export type IsolationTier = (typeof ISOLATION_TIERS)[number];
@@ -9,7 +10,7 @@ export type IsolationTier = (typeof ISOLATION_TIERS)[number];
 const LayerSchema = Type.Object(
   {
     name: Type.String({ description: "A layer of isolation, e.g. seccomp." }),
-    state: Type.Union([Type.Literal("enforced"), Type.Literal("absent")]),
+    state: Type.Enum(["enforced", "absent"], { type: "string" }),
     detail: Type.String(),
   },
   { additionalProperties: false },
@@ -18,10 +19,10 @@ const LayerSchema = Type.Object(
 const EngineDescriptionSchema = Type.Object(
   {
     engine: Type.String(),
-    tier: Type.Union(ISOLATION_TIERS.map((tier) => Type.Literal(tier))),
+    tier: Type.Enum(ISOLATION_TIERS, { type: "string" }),
     layers: Type.Array(LayerSchema),
     slots: Type.Integer({ description: "Calls that run at once." }),
-    detail: Type.Record(Type.String(), Type.String(), { description: "Versions and choices, for people." }),
+    detail: dictionary(Type.String(), { description: "Versions and choices, for people." }),
   },
   { additionalProperties: false },
 );
@@ -34,7 +35,7 @@ export const DescriptionSchema = Type.Object(
     runtimes: Type.Array(
       Type.Object(
         {
-          id: Type.Union(RUNTIME_IDS.map((id) => Type.Literal(id))),
+          id: Type.Enum(RUNTIME_IDS, { type: "string" }),
           version: Type.String(),
           engine: Type.String(),
           modes: Type.Array(Type.String()),

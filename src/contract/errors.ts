@@ -16,6 +16,8 @@ interface ErrorKind {
 export const ERROR_CODES = {
   /** The body is not JSON. */
   invalid_json: { status: 400, fault: "caller", retryable: false },
+  /** What came is not a well-formed HTTP request, or its body broke off. */
+  invalid_http: { status: 400, fault: "caller", retryable: false },
   /** A field is missing, unknown, of the wrong type or out of its range; `path` names it. */
   invalid_call: { status: 400, fault: "caller", retryable: false },
   /** No runtime of that name; the message lists those there are. */
@@ -32,6 +34,14 @@ export const ERROR_CODES = {
   call_too_large: { status: 413, fault: "caller", retryable: false },
   /** The request body is longer than the server reads. */
   body_too_large: { status: 413, fault: "caller", retryable: false },
+  /** The batch has more calls than this service takes in one; the message says how many those are. */
+  batch_too_long: { status: 413, fault: "caller", retryable: false },
+  /** The answer to a batch is longer than one JSON document may be; a stream has no such bound. */
+  answer_too_large: { status: 406, fault: "caller", retryable: false },
+  /** The request's header is longer than the server reads. */
+  header_too_large: { status: 431, fault: "caller", retryable: false },
+  /** The request did not arrive in the time that the server waits for one. */
+  request_timeout: { status: 408, fault: "caller", retryable: true },
   /** The body's content type is not application/json. */
   unsupported_media_type: { status: 415, fault: "caller", retryable: false },
   /** No valid bearer key. */

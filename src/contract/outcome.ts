@@ -37,7 +37,8 @@ export type Outcome = keyof typeof OUTCOMES;
 
 export const OUTCOME_NAMES = Object.keys(OUTCOMES) as Outcome[];
 
-export const OutcomeSchema = Type.Union(OUTCOME_NAMES.map((name) => Type.Literal(name)), {
+export const OutcomeSchema = Type.Enum(OUTCOME_NAMES, {
+  type: "string",
   $id: "Outcome",
   description: "Why the call ended.",
 });

@@ -1,15 +1,15 @@
 /** What a caller gets for a call: exactly one Result with exactly one Outcome. */
 import { Type, type Static } from "typebox";
+import { ENCODINGS } from "./call.ts";
 import { UsageSchema } from "./limits.ts";
 import { OutcomeSchema } from "./outcome.ts";
-
-const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()]);
+import { dictionary, nullable } from "./schema-parts.ts";
 
 export const ProgramErrorSchema = Type.Object(
   {
     type: Type.String({ description: "Class of the exception, as the program's language names it." }),
     message: Type.String(),
-    line: Nullable(Type.Integer({ description: "Line of the program's own source, counted from 1; null when none is known." })),
+    line: nullable(Type.Integer({ description: "Line of the program's own source, counted from 1; null when none is known." })),
   },
   { $id: "ProgramError", additionalProperties: false },
 );
@@ -22,8 +22,8 @@ export const COLLECT_ERRORS = ["not_found", "not_a_regular_file", "too_large", "
 export const CollectedFileSchema = Type.Object(
   {
     content: Type.Optional(Type.String()),
-    encoding: Type.Optional(Type.Union([Type.Literal("utf8"), Type.Literal("base64")])),
-    error: Type.Optional(Type.Union(COLLECT_ERRORS.map((name) => Type.Literal(name)), { description: "Why there is no content." })),
+    encoding: Type.Optional(Type.Enum(ENCODINGS, { type: "string" })),
+    error: Type.Optional(Type.Enum(COLLECT_ERRORS, { type: "string", description: "Why there is no content." })),
   },
   { $id: "CollectedFile", additionalProperties: false },
 );
@@ -33,11 +33,11 @@ export const ResultSchema = Type.Object(
   {
     id: Type.String(),
     outcome: OutcomeSchema,
-    exit_code: Nullable(Type.Integer({ description: "As `wait` reports it; null when the program was ended by a signal or never ran." })),
-    signal: Nullable(Type.String({ description: "Name of the signal that ended the program, e.g. SIGSEGV." })),
+    exit_code: nullable(Type.Integer({ description: "As `wait` reports it; null when the program was ended by a signal or never ran." })),
+    signal: nullable(Type.String({ description: "Name of the signal that ended the program, e.g. SIGSEGV." })),
     stdout: Type.String(),
     stderr: Type.String(),
-    output_encoding: Type.Union([Type.Literal("utf8"), Type.Literal("base64")]),
+    output_encoding: Type.Enum(ENCODINGS, { type: "string" }),
     truncated: Type.Object(
       {
         stdout: Type.Integer({ description: "Bytes of stdout left out of the middle; 0 when all is there." }),
@@ -45,9 +45,9 @@ export const ResultSchema = Type.Object(
       },
       { additionalProperties: false },
     ),
-    error: Nullable(ProgramErrorSchema),
-    value: Nullable(Type.String({ description: "In `cell` mode the repr of a last bare expression." })),
-    files: Type.Record(Type.String(), CollectedFileSchema, { description: "One entry for each path of `collect`." }),
+    error: nullable(ProgramErrorSchema),
+    value: nullable(Type.String({ description: "In `cell` mode the repr of a last bare expression." })),
+    files: dictionary(CollectedFileSchema, { description: "One entry for each path of `collect`." }),
     usage: UsageSchema,
     timing: Type.Object(
       {
@@ -57,7 +57,7 @@ export const ResultSchema = Type.Object(
       },
       { additionalProperties: false },
     ),
-    detail: Nullable(Type.String({ description: "One sentence for people on outcomes of the caller or the service; null otherwise." })),
+    detail: nullable(Type.String({ description: "One sentence for people on outcomes of the caller or the service; null otherwise." })),
   },
   { $id: "Result", additionalProperties: false },
 );
