@@ -18,13 +18,16 @@ import { fromRoot, root } from "./bootstrap/repository.mjs";
 import { BootstrapError, say, timed } from "./bootstrap/say.mjs";
 import { systemStep } from "./bootstrap/system.mjs";
 
-/** Verbs of src/main.ts that start no sandbox. */
+/** Entries that start no sandbox, and the verbs of src/main.ts that start none. */
+const ENTRIES_WITHOUT_SANDBOX = new Set(["scripts/check.ts"]);
 const VERBS_WITHOUT_SANDBOX = new Set(["doctor", "config", "help", "version"]);
 
 /** Whether the entry is going to start Python sandboxes. */
 function needsSandbox(entry, args) {
   if (args.includes("--help") || args.includes("-h") || args.includes("--version")) return false;
-  if (path.basename(entry) === "main.ts" && path.basename(path.dirname(entry)) === "src") {
+  const file = path.relative(root, path.resolve(root, entry));
+  if (ENTRIES_WITHOUT_SANDBOX.has(file)) return false;
+  if (file === "src/main.ts") {
     const verb = args.find((argument) => !argument.startsWith("-"));
     return verb !== undefined && !VERBS_WITHOUT_SANDBOX.has(verb);
   }
