@@ -158,7 +158,7 @@ const UNSAID: readonly RegExp[] = [
   new RegExp(["\\.\\.", "shared"].join("/")),
   new RegExp(["", "work", ""].join("/")),
   new RegExp(["", "root", ""].join("/")),
-  new RegExp(`\\b(${["TO" + "DO", "FIX" + "ME", "X" + "XX"].join("|")})\\b`),
+  new RegExp(`\\b(${["TO.DO", "FIX.ME", "X.XX"].join("|").replaceAll(".", "")})\\b`),
   new RegExp(
     [
       ["registry", "npmjs"],
