@@ -47,7 +47,7 @@ const http = section("The HTTP server.", {
     description: "Bearer keys, a list of {name, key}; name is the tenant. Empty: no key is asked for, on loopback only. Never given as a flag.",
   }),
   keysFile: text("", "JSON or YAML file with more keys, the same list as http.keys. Empty: none."),
-  bodyBytesMax: quantity("bytes", 256 * MiB, 1024, 2 ** 29 - 1, "Longest request body."),
+  bodyBytesMax: quantity("bytes", 128 * MiB, 1024, 2 ** 29 - 1, "Longest request body."),
   bodiesBytesMax: quantity("bytes", 1024 * MiB, 1024, 2 ** 40, "Bytes of all request bodies that are being received at once; above it requests get queue_full."),
   answerBytesMax: quantity("bytes", 256 * MiB, 1024, 2 ** 29 - 1, "Longest answer to a batch in one JSON document; streams have no bound."),
   headerBytesMax: quantity("bytes", 16384, 1024, 1 * MiB, "Longest request header."),

@@ -12,8 +12,9 @@ export function nullable<T extends TSchema & { readonly type: string }>(schema: 
 
 /**
  * Any names, one kind of value. `Type.Record` says this with the pattern `^.*$`, which a name with a line
- * break does not match: its value would go unchecked.
+ * break does not match: its value would go unchecked. The one name that a copy by assignment would not keep
+ * as a name is refused.
  */
 export function dictionary<T extends TSchema>(schema: T, options: { description?: string } = {}) {
-  return Type.Unsafe<Record<string, Static<T>>>({ type: "object", additionalProperties: schema, ...options });
+  return Type.Unsafe<Record<string, Static<T>>>({ type: "object", propertyNames: { not: { const: "__proto__" } }, additionalProperties: schema, ...options });
 }

@@ -1,0 +1,118 @@
+/**
+ * The two shapes of an answer to a batch: a stream of lines, each sent when its Result is ready, and one
+ * document in the order of the calls.
+ *
+ * Invariant: a complete stream ends with a `done` line and a broken one with an `error` line, so a stream
+ * that ends with neither was cut.
+ */
+import type { ServerResponse } from "node:http";
+import type { BatchItem } from "../contract/executor.ts";
+import { SandboxError } from "../contract/errors.ts";
+import type { Result } from "../contract/result.ts";
+
+export type Serialize = (result: Result) => string;
+
+const FLUSH_BYTES = 64 << 10;
+
+/** Joins lines that come in the same turn of the event loop into one write, and waits where the reader is slow. */
+class LineWriter {
+  readonly #raw: ServerResponse;
+  #pending = "";
+  #scheduled = false;
+  #drained: Promise<void> | null = null;
+
+  constructor(raw: ServerResponse) {
+    this.#raw = raw;
+  }
+
+  /** A promise when the caller must wait before it writes more. */
+  write(line: string): Promise<void> | null {
+    this.#pending += line;
+    if (this.#pending.length >= FLUSH_BYTES) this.#flush();
+    else if (!this.#scheduled) {
+      this.#scheduled = true;
+      setImmediate(() => this.#flush());
+    }
+    return this.#drained;
+  }
+
+  end(): void {
+    this.#raw.end(this.#pending);
+    this.#pending = "";
+  }
+
+  #flush(): void {
+    this.#scheduled = false;
+    if (this.#pending === "" || this.#raw.destroyed) return;
+    const block = this.#pending;
+    this.#pending = "";
+    if (this.#raw.write(block) || this.#drained !== null) return;
+    this.#drained = new Promise((resolve) => {
+      const go = (): void => {
+        this.#raw.off("drain", go).off("close", go);
+        this.#drained = null;
+        resolve();
+      };
+      this.#raw.on("drain", go).on("close", go);
+    });
+  }
+}
+
+/**
+ * Writes the lines of a batch and ends the response.
+ * @returns what broke the stream, or null.
+ */
+export async function streamBatch(
+  raw: ServerResponse,
+  items: AsyncIterable<BatchItem>,
+  serialize: Serialize,
+  onItem: (item: BatchItem) => void,
+): Promise<unknown> {
+  const writer = new LineWriter(raw);
+  let count = 0;
+  let broken: unknown = null;
+  try {
+    for await (const item of items) {
+      count += 1;
+      onItem(item);
+      const full = writer.write(`{"index":${item.index},"result":${serialize(item.result)}}\n`);
+      if (full !== null) await full;
+      if (raw.destroyed) return null;
+    }
+    writer.write(`{"done":true,"count":${count}}\n`);
+  } catch (error) {
+    broken = error;
+    const told = error instanceof SandboxError ? error : new SandboxError("internal", "a bug in the service; its log has more");
+    writer.write(`${JSON.stringify(told)}\n`);
+  }
+  writer.end();
+  return broken;
+}
+
+/**
+ * All Results of a batch as one document.
+ * @throws SandboxError `answer_too_large`.
+ */
+export async function joinBatch(
+  count: number,
+  items: AsyncIterable<BatchItem>,
+  serialize: Serialize,
+  answerBytesMax: number,
+  onItem: (item: BatchItem) => void,
+): Promise<string> {
+  const parts = new Array<string>(count);
+  let bytes = 0;
+  let received = 0;
+  for await (const item of items) {
+    onItem(item);
+    const part = serialize(item.result);
+    bytes += Buffer.byteLength(part) + 1;
+    if (bytes > answerBytesMax) {
+      throw new SandboxError("answer_too_large", `the answer is longer than ${answerBytesMax} bytes; ask for it with accept: application/x-ndjson, or send smaller batches`);
+    }
+    parts[item.index] = part;
+    received += 1;
+  }
+  if (received !== count) throw new Error(`the executor gave ${received} results for ${count} calls`);
+  return `{"results":[${parts.join(",")}]}`;
+}

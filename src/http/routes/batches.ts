@@ -1,0 +1,80 @@
+/** `POST /v1/batches`: many calls, accepted all or none; Results as a stream of lines or as one document. */
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Call } from "../../contract/call.ts";
+import { SandboxError } from "../../contract/errors.ts";
+import type { BatchItem } from "../../contract/executor.ts";
+import type { Result } from "../../contract/result.ts";
+import { joinBatch, streamBatch, type Serialize } from "../batch-answer.ts";
+import { CALL_CODES, errorResponses, ref } from "../schemas.ts";
+import { executeOptions, logCall, type RouteParts } from "./parts.ts";
+
+const NDJSON = "application/x-ndjson";
+const RESULT_SCHEMA = ref("Result");
+
+const DESCRIPTION = `All calls are accepted or none. With \`accept: ${NDJSON}\` each Result is sent the moment it is ready, one line each, \
+and the last line says whether the stream is complete; otherwise the answer is one document in the order of the calls. \
+Closing the connection cancels the calls that have not ended.`;
+
+function refuseDuplicates(calls: readonly Call[]): void {
+  const seen = new Map<string, number>();
+  for (const [index, { id }] of calls.entries()) {
+    if (id === undefined) continue;
+    const first = seen.get(id);
+    if (first !== undefined) throw new SandboxError("duplicate_id", `/calls/${first} and /calls/${index} both have the id ${id}`, { path: `/calls/${index}/id` });
+    seen.set(id, index);
+  }
+}
+
+function serializer(reply: FastifyReply): Serialize {
+  const known = reply.getSerializationFunction(RESULT_SCHEMA);
+  return (known ?? reply.compileSerializationSchema(RESULT_SCHEMA)) as unknown as (result: Result) => string;
+}
+
+type BatchRequest = FastifyRequest<{ Body: { calls: Call[] } }>;
+
+async function answer(parts: RouteParts & { answerBytesMax: number }, request: BatchRequest, reply: FastifyReply, signal: AbortSignal): Promise<string | undefined> {
+  const { calls } = request.body;
+  const items = await parts.executor.executeBatch(calls, executeOptions(signal, request));
+  const onItem = ({ index, result }: BatchItem): void => logCall(parts.log, calls[index] as Call, result, request.tenant);
+  if (!(request.headers.accept ?? "").includes(NDJSON)) {
+    const document = await joinBatch(calls.length, items, serializer(reply), parts.answerBytesMax, onItem);
+    reply.type("application/json; charset=utf-8");
+    return document;
+  }
+  const serialize = serializer(reply);
+  reply.hijack();
+  // Without `x-accel-buffering` an nginx in between would hold lines back.
+  reply.raw.writeHead(200, { "content-type": NDJSON, "cache-control": "no-store", "x-accel-buffering": "no" });
+  reply.raw.flushHeaders();
+  const broken = await streamBatch(reply.raw, items, serialize, onItem);
+  if (broken !== null && !(broken instanceof SandboxError)) parts.log.error({ err: broken, route: "/v1/batches" }, "stream broke");
+  return undefined;
+}
+
+export function registerBatches(parts: RouteParts & { readonly answerBytesMax: number }): void {
+  parts.app.post<{ Body: { calls: Call[] } }>("/v1/batches", {
+    schema: {
+      operationId: "executeBatch",
+      summary: "Carry many calls out",
+      description: DESCRIPTION,
+      tags: ["calls"],
+      body: ref("Batch"),
+      response: {
+        200: {
+          description: "The calls were carried out.",
+          content: { "application/json": { schema: ref("BatchResult") }, [NDJSON]: { schema: ref("BatchLine") } },
+        },
+        ...errorResponses([...CALL_CODES, "duplicate_id", "batch_too_long", "answer_too_large"]),
+      },
+    },
+    async handler(request, reply) {
+      refuseDuplicates(request.body.calls);
+      const ticket = parts.traffic.enter(request.raw.socket);
+      try {
+        return await answer(parts, request, reply, ticket.signal);
+      } finally {
+        ticket.leave();
+      }
+    },
+  });
+}
