@@ -1,0 +1,99 @@
+/** The real service as a process of its own. */
+import { type ChildProcess, spawn } from "node:child_process";
+import path from "node:path";
+
+const root = path.resolve(import.meta.dirname, "../..");
+const READY_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 45_000;
+const READY_POLL_MS = 25;
+const LINES_KEPT = 40;
+
+const pause = (delayMs: number) => new Promise((resolve) => setTimeout(resolve, delayMs));
+
+export class Service {
+  readonly url: string;
+  readonly #process: ChildProcess;
+  readonly #lines: string[];
+
+  private constructor(child: ChildProcess, url: string, lines: string[]) {
+    this.#process = child;
+    this.url = url;
+    this.#lines = lines;
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
+  /** The end of what it wrote. */
+  get log(): string {
+    return this.#lines.join("\n");
+  }
+
+  /**
+   * Starts the service on a free port and waits until it is ready.
+   * @throws Error with the end of its log when it does not come up.
+   */
+  static async start(): Promise<Service> {
+    const args = ["src/main.ts", "serve", "--http.port", "0"];
+    const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+    const lines: string[] = [];
+    const url = await addressOf(child, lines).catch((error: unknown) => {
+      child.kill("SIGKILL");
+      throw error;
+    });
+    const service = new Service(child, url, lines);
+    await service.#ready();
+    return service;
+  }
+
+  /** Asks it to stop and gives its exit code, or null when it had to be killed. */
+  async stop(): Promise<number | null> {
+    if (this.#process.exitCode !== null) return this.#process.exitCode;
+    const ended = new Promise<number | null>((resolve) =>
+      this.#process.once("exit", (code) => resolve(code)),
+    );
+    this.#process.kill("SIGTERM");
+    const timer = setTimeout(() => this.#process.kill("SIGKILL"), STOP_TIMEOUT_MS);
+    const code = await ended;
+    clearTimeout(timer);
+    return code;
+  }
+
+  async #ready(): Promise<void> {
+    const until = performance.now() + READY_TIMEOUT_MS;
+    while (performance.now() < until) {
+      if (this.#process.exitCode !== null) break;
+      const answer = await fetch(`${this.url}/readyz`).catch(() => null);
+      if (answer?.ok === true) return;
+      await pause(READY_POLL_MS);
+    }
+    await this.stop();
+    throw new Error(`the service did not become ready:\n${this.log}`);
+  }
+}
+
+/** The address in the first line of the log that has one. */
+function addressOf(child: ChildProcess, lines: string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let rest = "";
+    const onData = (chunk: Buffer): void => {
+      const parts = (rest + chunk.toString("utf8")).split("\n");
+      rest = parts.pop() ?? "";
+      lines.push(...parts);
+      lines.splice(0, lines.length - LINES_KEPT);
+      const address = /https?:\/\/[^\s"/]+:\d+/.exec(parts.join("\n"))?.[0];
+      if (address !== undefined) resolve(address);
+    };
+    child.stdout?.on("data", onData);
+    child.stderr?.on("data", onData);
+    child.once("error", reject);
+    child.once("close", (code) =>
+      reject(new Error(`the service ended with ${code}:\n${[...lines, rest].join("\n")}`)),
+    );
+    setTimeout(
+      () => reject(new Error(`the service told no address:\n${lines.join("\n")}`)),
+      READY_TIMEOUT_MS,
+    ).unref();
+  });
+}
