@@ -1,5 +1,5 @@
 /** The HTTP server around any Executor: options, hooks and routes put together. */
-import { fastify, type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { LogController, fastify, type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Config } from "../config/schema.ts";
 import { SandboxError } from "../contract/errors.ts";
 import type { Executor } from "../contract/executor.ts";
@@ -40,8 +40,9 @@ export interface Server {
 function createApp({ config: { http }, log, metrics }: ServerParts, traffic: () => Traffic): FastifyInstance {
   const handleError = createErrorHandler({ log, observer: metrics.observer });
   const app = fastify({
-    loggerInstance: log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    // Fastify's own lines matter from warn on: main tells where the server listens, routes tell of calls.
+    loggerInstance: (log.isLevelEnabled("info") ? log.child({}, { level: "warn" }) : log) as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
     childLoggerFactory: (logger) => logger,
     bodyLimit: http.bodyBytesMax,
     requestTimeout: http.requestTimeoutMs,

@@ -1,0 +1,10 @@
+/** Public entry of the HTTP client. */
+export { createClient, type ClientOptions } from "./client.ts";
+export type { RetryPolicy } from "./retry.ts";
+export type { Call, FileContent, Priority, RuntimeId } from "../contract/call.ts";
+export type { Description } from "../contract/description.ts";
+export { SandboxError, type ErrorCode } from "../contract/errors.ts";
+export type { BatchItem, ExecuteOptions, Executor } from "../contract/executor.ts";
+export type { Limits, Usage } from "../contract/limits.ts";
+export { mayBecomeReward, type Outcome } from "../contract/outcome.ts";
+export type { Result } from "../contract/result.ts";
