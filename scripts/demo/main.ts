@@ -38,23 +38,34 @@ async function demonstrate(service: Service, signal: AbortSignal): Promise<boole
 const interrupt = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => interrupt.abort());
 
-const startedAt = performance.now();
-const service = await Service.start();
-const readyMs = performance.now() - startedAt;
-console.log(`  ${ink.bold("service")} at ${service.url}, ready in ${(readyMs / 1000).toFixed(1)} s`);
-console.log(
-  `  ${ink.bold("client")} sends ${whole(allCalls(makePlan()).length)} calls, up to 256 in flight\n`,
-);
-let isGood = false;
-try {
-  isGood = await demonstrate(service, interrupt.signal);
-} catch (error) {
+/** The whole demo; says whether all went right. */
+async function run(): Promise<boolean> {
+  const startedAt = performance.now();
+  const service = await Service.start();
+  const readyS = (performance.now() - startedAt) / 1000;
+  console.log(`  ${ink.bold("service")} at ${service.url}, ready in ${readyS.toFixed(1)} s`);
+  console.log(
+    `  ${ink.bold("client")} sends ${whole(allCalls(makePlan()).length)} calls, up to 256 in flight\n`,
+  );
+  const answeredRight = await demonstrate(service, interrupt.signal).catch((error: unknown) => {
+    complain(error);
+    return false;
+  });
+  if (!answeredRight) console.error(`  the end of the service's log:\n${service.log}`);
+  const stoppingAt = performance.now();
+  const code = await service.stop();
+  const stopText = `service stopped with ${code ?? "a kill"} in ${((performance.now() - stoppingAt) / 1000).toFixed(1)} s`;
+  console.log(`  ${code === 0 ? stopText : ink.red(stopText)}`);
+  return answeredRight && code === 0;
+}
+
+function complain(error: unknown): void {
   console.error(ink.red(`  ${error instanceof Error ? error.message : String(error)}`));
 }
-if (!isGood) console.error(`  the end of the service's log:\n${service.log}`);
-const stoppingAt = performance.now();
-const code = await service.stop();
-const stopText = `service stopped with ${code ?? "a kill"} in ${((performance.now() - stoppingAt) / 1000).toFixed(1)} s`;
-console.log(`  ${code === 0 ? stopText : ink.red(stopText)}`);
-if (isGood && code === 0) console.log(`  ${ink.green("every call was answered once and rightly")}`);
-else process.exitCode = 1;
+
+const isGood = await run().catch((error: unknown) => {
+  complain(error);
+  return false;
+});
+if (isGood) console.log(`  ${ink.green("every call was answered once and rightly")}`);
+process.exitCode = isGood ? 0 : 1;
