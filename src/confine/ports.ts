@@ -44,12 +44,18 @@ export interface Container {
   readonly exited: Promise<ContainerExit>;
   /** Ends every process of the container at once. */
   kill(): void;
+  /** Makes a cgroup for one slot of the container, which its root may join and limit. */
+  createLeaf(leaf: string): Promise<void>;
+  /** Ends every process in one slot's cgroup. Never rejects. */
+  killLeaf(leaf: string): Promise<void>;
   /** Kills, waits and removes cgroup, bundle and state. Never rejects. */
   close(): Promise<void>;
 }
 
 /** Starts containers and answers for what is left behind. */
 export interface Confinement {
+  /** Layout of what containers see at /run/rollcall/cgroup: a directory for each controller (1) or one for all (2). */
+  readonly cgroupVersion: 1 | 2;
   launch(spec: ContainerSpec): Promise<Container>;
   /** A new directory for one container's control socket, removed with the container. */
   controlDirectory(name: string): Promise<string>;

@@ -1,0 +1,120 @@
+/*
+ * Limits and evidence of one slot's cgroup.
+ *
+ * The engine makes the leaves and owns their ceilings; a slot may write only the files that were handed to
+ * its user. v1 has a directory for each controller, v2 one for all: /run/rollcall/cgroup/<controller>/<leaf>
+ * or /run/rollcall/cgroup/<leaf>.
+ */
+#include "slot.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int open_file(const char *root, const char *controller, const char *leaf, const char *file, int flags) {
+    char path[PATH_BYTES_MAX];
+    int length = controller ? snprintf(path, sizeof path, "%s/%s/%s/%s", root, controller, leaf, file)
+                            : snprintf(path, sizeof path, "%s/%s/%s", root, leaf, file);
+    if (length < 0 || (size_t)length >= sizeof path) return -1;
+    return open(path, flags | O_CLOEXEC);
+}
+
+static bool join(const char *root, const char *controller, const char *leaf) {
+    int fd = open_file(root, controller, leaf, "cgroup.procs", O_WRONLY);
+    if (fd < 0) return false;
+    bool joined = write(fd, "0", 1) == 1;
+    close(fd);
+    return joined;
+}
+
+static uint64_t read_number(int fd) {
+    char text[32];
+    ssize_t got = fd < 0 ? -1 : pread(fd, text, sizeof text - 1, 0);
+    if (got <= 0) return 0;
+    text[got] = 0;
+    return strtoull(text, NULL, 10);
+}
+
+static bool write_number(int fd, uint64_t value) {
+    char text[32];
+    int length = snprintf(text, sizeof text, "%" PRIu64, value);
+    return pwrite(fd, text, (size_t)length, 0) == length;
+}
+
+/* The number behind `key ` at the start of a line; 0 when there is no such line. */
+static uint64_t read_key(int fd, const char *key) {
+    char text[1024];
+    ssize_t got = fd < 0 ? -1 : pread(fd, text, sizeof text - 1, 0);
+    if (got <= 0) return 0;
+    text[got] = 0;
+    size_t length = strlen(key);
+    for (char *line = text; line && *line; line = strchr(line, '\n')) {
+        if (*line == '\n') line++;
+        if (strncmp(line, key, length) == 0 && line[length] == ' ') return strtoull(line + length + 1, NULL, 10);
+    }
+    return 0;
+}
+
+static bool open_v1(struct cgroup *cgroup, const char *root, const char *leaf) {
+    if (!join(root, "memory", leaf) || !join(root, "pids", leaf) || !join(root, "cpuacct", leaf)) return false;
+    cgroup->memory_limit = open_file(root, "memory", leaf, "memory.limit_in_bytes", O_WRONLY);
+    cgroup->memory_peak = open_file(root, "memory", leaf, "memory.max_usage_in_bytes", O_RDWR);
+    cgroup->memory_events = open_file(root, "memory", leaf, "memory.oom_control", O_RDONLY);
+    cgroup->pids_max = open_file(root, "pids", leaf, "pids.max", O_WRONLY);
+    cgroup->pids_events = open_file(root, "pids", leaf, "pids.events", O_RDONLY);
+    cgroup->cpu_usage = open_file(root, "cpuacct", leaf, "cpuacct.usage", O_RDONLY);
+    return true;
+}
+
+static bool open_v2(struct cgroup *cgroup, const char *root, const char *leaf) {
+    if (!join(root, NULL, leaf)) return false;
+    cgroup->memory_limit = open_file(root, NULL, leaf, "memory.max", O_WRONLY);
+    /* Resettable, and so of use here, since Linux 6.12; -1 before. */
+    cgroup->memory_peak = open_file(root, NULL, leaf, "memory.peak", O_RDWR);
+    cgroup->memory_events = open_file(root, NULL, leaf, "memory.events", O_RDONLY);
+    cgroup->pids_max = open_file(root, NULL, leaf, "pids.max", O_WRONLY);
+    cgroup->pids_events = open_file(root, NULL, leaf, "pids.events", O_RDONLY);
+    cgroup->cpu_usage = open_file(root, NULL, leaf, "cpu.stat", O_RDONLY);
+    return true;
+}
+
+bool cgroup_join(struct cgroup *cgroup, const char *root, const char *leaf, bool v2) {
+    memset(cgroup, 0, sizeof *cgroup);
+    cgroup->v2 = v2;
+    if (!(v2 ? open_v2 : open_v1)(cgroup, root, leaf)) return false;
+    return cgroup->memory_limit >= 0 && cgroup->memory_events >= 0 && cgroup->pids_max >= 0 &&
+           cgroup->pids_events >= 0 && cgroup->cpu_usage >= 0;
+}
+
+bool cgroup_limit(struct cgroup *cgroup, uint64_t memory_bytes, uint64_t processes) {
+    if (cgroup->memory_bytes != memory_bytes) {
+        if (!write_number(cgroup->memory_limit, memory_bytes + cgroup->baseline_bytes)) return false;
+        cgroup->memory_bytes = memory_bytes;
+    }
+    if (cgroup->processes != processes) {
+        /* One more for the slot process itself. */
+        if (!write_number(cgroup->pids_max, processes + 1)) return false;
+        cgroup->processes = processes;
+    }
+    return true;
+}
+
+uint64_t cgroup_cpu_us(const struct cgroup *cgroup) {
+    return cgroup->v2 ? read_key(cgroup->cpu_usage, "usage_usec") : read_number(cgroup->cpu_usage) / 1000;
+}
+
+bool cgroup_counters(const struct cgroup *cgroup, struct cgroup_counters *counters) {
+    counters->cpu_us = cgroup_cpu_us(cgroup);
+    counters->oom_kills = read_key(cgroup->memory_events, "oom_kill");
+    counters->forks_refused = read_key(cgroup->pids_events, "max");
+    return true;
+}
+
+uint64_t cgroup_peak_reset(const struct cgroup *cgroup) {
+    if (cgroup->memory_peak < 0 || pwrite(cgroup->memory_peak, "0", 1, 0) != 1) return 0;
+    return read_number(cgroup->memory_peak);
+}
+
+uint64_t cgroup_peak(const struct cgroup *cgroup) { return read_number(cgroup->memory_peak); }

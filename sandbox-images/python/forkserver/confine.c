@@ -1,0 +1,140 @@
+/*
+ * What a slot process sets up once, before its first call: everything here is inherited by every call that is
+ * forked from it. Order matters: descriptors that need paths are opened first, capabilities go last but
+ * for the filter, which forbids the steps above it.
+ */
+#include "slot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <grp.h>
+
+#define ENGINE_DIRECTORY "/run/rollcall"
+#define STAGING "/run/slot"
+
+static bool failed(char why[256], const char *step) {
+    snprintf(why, 256, "%s: %s", step, strerror(errno));
+    return false;
+}
+
+static int connect_control(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path) return -1;
+    strcpy(address.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* A procfs of this pid namespace that is mounted nowhere: the slot writes oom_score_adj and reads loadavg in it. */
+static int open_detached_proc(void) {
+    if (mount("proc", STAGING, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2") != 0) return -1;
+    int fd = open(STAGING, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (umount2(STAGING, MNT_DETACH) != 0) return -1;
+    return fd;
+}
+
+static bool mount_scratch(const struct slot_options *options, char why[256]) {
+    static const struct {
+        const char *name, *target;
+    } places[] = {{STAGING "/work", WORK_DIRECTORY}, {STAGING "/tmp", "/tmp"}, {STAGING "/shm", "/dev/shm"}};
+    char data[128];
+    snprintf(data, sizeof data, "size=%llu,nr_inodes=%llu,mode=0755", (unsigned long long)options->disk_bytes,
+             (unsigned long long)options->inodes);
+    if (mount("scratch", STAGING, "tmpfs", MS_NOSUID | MS_NODEV, data) != 0) return failed(why, "mount scratch");
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        if (mkdir(places[i].name, 0) != 0 || chmod(places[i].name, 01777) != 0) return failed(why, "make scratch directory");
+        if (mount(places[i].name, places[i].target, NULL, MS_BIND, NULL) != 0) return failed(why, places[i].target);
+    }
+    if (umount2(STAGING, MNT_DETACH) != 0) return failed(why, "umount " STAGING);
+    return true;
+}
+
+static bool enter_namespaces(struct slot *slot, const struct slot_options *options, char why[256]) {
+    if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWCGROUP) != 0) return failed(why, "unshare");
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) return failed(why, "make mounts private");
+    slot->proc = open_detached_proc();
+    if (slot->proc < 0) return failed(why, "detached proc");
+    if (!mount_scratch(options, why)) return false;
+    if (mount("proc", "/proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2,subset=pid") != 0) {
+        return failed(why, "mount proc");
+    }
+    if (umount2(ENGINE_DIRECTORY, MNT_DETACH) != 0) return failed(why, "umount " ENGINE_DIRECTORY);
+    return true;
+}
+
+static bool set_rlimits(char why[256]) {
+    static const struct {
+        int resource;
+        rlim_t value;
+    } limits[] = {{RLIMIT_CORE, 0}, {RLIMIT_MEMLOCK, 65536}, {RLIMIT_MSGQUEUE, 0}, {RLIMIT_NOFILE, 1024},
+                  {RLIMIT_NICE, 0}, {RLIMIT_RTPRIO, 0}, {RLIMIT_SIGPENDING, 1024}};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        struct rlimit now, wanted = {limits[i].value, limits[i].value};
+        getrlimit(limits[i].resource, &now);
+        if (wanted.rlim_max > now.rlim_max) wanted.rlim_cur = wanted.rlim_max = now.rlim_max;
+        if (setrlimit(limits[i].resource, &wanted) != 0) return failed(why, "setrlimit");
+    }
+    return true;
+}
+
+/* Leaves the slot what it needs for its children, and its children, once they changed their user, nothing. */
+static bool drop_capabilities(char why[256]) {
+    const uint32_t kept = 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_KILL | 1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE;
+    for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
+        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0) return failed(why, "drop bounding set");
+    }
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2] = {{.effective = kept, .permitted = kept, .inheritable = 0}, {0, 0, 0}};
+    if (syscall(SYS_capset, &header, data) != 0) return failed(why, "capset");
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed(why, "no_new_privs");
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return failed(why, "dumpable");
+    return true;
+}
+
+static bool open_child_events(struct slot *slot, char why[256]) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) return failed(why, "block SIGCHLD");
+    slot->child_events = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return slot->child_events >= 0 || failed(why, "signalfd");
+}
+
+bool slot_confine(struct slot *slot, const struct slot_options *options, char why[256]) {
+    memset(slot, 0, sizeof *slot);
+    slot->uid = options->uid;
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || setsid() < 0) return failed(why, "setsid");
+    if (!cgroup_join(&slot->cgroup, options->cgroup_root, options->cgroup_leaf, options->cgroup_v2)) return failed(why, "join cgroup");
+    slot->control = connect_control(options->control_path);
+    if (slot->control < 0) return failed(why, "connect to the engine");
+    slot->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    slot->report = memfd_create("report", MFD_CLOEXEC);
+    if (slot->null < 0 || slot->report < 0) return failed(why, "open descriptors");
+    if (!enter_namespaces(slot, options, why) || !open_child_events(slot, why) || !set_rlimits(why)) return false;
+    if (chdir(WORK_DIRECTORY) != 0) return failed(why, "chdir");
+    umask(022);
+    if (sethostname("sandbox", 7) != 0 || setgroups(0, NULL) != 0) return failed(why, "setgroups");
+    if (!scratch_measure(&slot->scratch_empty)) return failed(why, "statfs");
+    if (!drop_capabilities(why) || !landlock_install(slot->proc, why) || !filter_install(why)) return false;
+    slot->cgroup.baseline_bytes = cgroup_peak_reset(&slot->cgroup);
+    return true;
+}

@@ -1,0 +1,122 @@
+"""The fork server: an interpreter that has imported its modules and opens slots on request.
+
+Runs as the first process of a container. The engine connects each slot by its own socket; this process is
+asked only to open a slot and to resize one, so it is idle while calls run.
+
+Usage: fork_server.py OPTIONS, a JSON object:
+    control       path of the engine's socket
+    modules       modules to import before the first fork
+    sys_path      directories of packages
+    cgroup_root   where the slots' cgroups are mounted
+    cgroup_v2     whether that is a cgroup2 file system
+    inodes        files that a slot's scratch file system may hold
+"""
+
+import gc
+import json
+import os
+import socket
+import struct
+import sys
+
+import _slot
+import preload
+import program
+
+OPEN, RESIZE, READY, FAILED, DONE = 16, 17, 18, 19, 20
+CELL, EXEC, FILES = 1, 2, 4
+FRAME_BYTES_MAX = 1 << 16
+
+
+def receive(connection):
+    """One frame as (kind, object), or None when the engine hung up."""
+    header = connection.recv(5, socket.MSG_WAITALL)
+    if len(header) < 5:
+        return None
+    length, kind = struct.unpack("<IB", header)
+    if not 1 <= length <= FRAME_BYTES_MAX:
+        return None
+    body = connection.recv(length - 1, socket.MSG_WAITALL) if length > 1 else b"{}"
+    return kind, json.loads(body)
+
+
+def send(connection, kind, value):
+    body = json.dumps(value).encode()
+    connection.sendall(struct.pack("<IB", len(body) + 1, kind) + body)
+
+
+def reap(pids):
+    """Forgets slots that ended; the engine sees their end by their own connection."""
+    for pid in list(pids):
+        try:
+            if os.waitpid(pid, os.WNOHANG)[0] == pid:
+                pids.remove(pid)
+        except ChildProcessError:
+            pids.remove(pid)
+
+
+def answer(connection, options, pids, kind, message):
+    """Carries one request out. Returns a request when this process became that of a call."""
+    reap(pids)
+    if kind == OPEN:
+        opened = _slot.open_slot(
+            message["index"],
+            message["uid"],
+            message["disk_bytes"],
+            options["inodes"],
+            options["control"],
+            options["cgroup_root"],
+            message["leaf"],
+            options["cgroup_v2"],
+            connection.fileno(),
+        )
+        if not isinstance(opened, int):
+            return opened
+        pids.append(opened)
+        send(connection, DONE, {"index": message["index"], "pid": opened})
+    elif kind == RESIZE:
+        _slot.resize(message["pid"], message["disk_bytes"], options["inodes"])
+        send(connection, DONE, {"index": message["index"], "pid": message["pid"]})
+    return None
+
+
+def serve(connection, options):
+    """Answers the engine until it hangs up; in the process of a call returns its request."""
+    pids = []
+    while True:
+        frame = receive(connection)
+        if frame is None:
+            os._exit(0)
+        kind, message = frame
+        try:
+            request = answer(connection, options, pids, kind, message)
+        except OSError as error:
+            send(connection, FAILED, {"index": message.get("index"), "message": str(error)})
+            continue
+        if request is not None:
+            return request
+
+
+def main():
+    options = json.loads(sys.argv[1])
+    missing = preload.preload(options["modules"], options["sys_path"])
+    _slot.protect()
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(options["control"])
+    doubt = preload.doubt(allowed_descriptors={0, 1, 2, connection.fileno()})
+    if doubt:
+        send(connection, FAILED, {"index": None, "message": doubt})
+        os._exit(1)
+    send(connection, READY, {"python": sys.version.split()[0], "missing": missing, "modules": len(sys.modules)})
+    gc.collect()
+    gc.freeze()
+    flags, file_name, source, argv, env = serve(connection, options)
+    # From here on this is the process of one call, confined, with its own user and standard streams.
+    if flags & EXEC:
+        program.execute(argv, env)
+    else:
+        program.run(file_name, source, argv, env, cell=bool(flags & CELL), has_files=bool(flags & FILES))
+
+
+if __name__ == "__main__":
+    main()

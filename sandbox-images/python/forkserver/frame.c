@@ -1,0 +1,186 @@
+/* Request and reply frames: a 32-bit little-endian length, a kind byte, then the body. */
+#include "slot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define FRAME_BYTES_MAX (256u << 20)
+#define STRINGS_MAX 4096u
+
+void buffer_free(struct buffer *buffer) {
+    free(buffer->data);
+    memset(buffer, 0, sizeof *buffer);
+}
+
+static bool buffer_reserve(struct buffer *buffer, size_t more) {
+    if (buffer->failed) return false;
+    if (buffer->capacity - buffer->length >= more) return true;
+    size_t capacity = buffer->capacity ? buffer->capacity : 512;
+    while (capacity - buffer->length < more) capacity *= 2;
+    uint8_t *data = realloc(buffer->data, capacity);
+    if (!data) {
+        buffer->failed = true;
+        return false;
+    }
+    buffer->data = data;
+    buffer->capacity = capacity;
+    return true;
+}
+
+void buffer_put(struct buffer *buffer, const void *data, size_t length) {
+    if (length == 0 || !buffer_reserve(buffer, length)) return;
+    memcpy(buffer->data + buffer->length, data, length);
+    buffer->length += length;
+}
+
+void buffer_u8(struct buffer *buffer, uint8_t value) { buffer_put(buffer, &value, 1); }
+
+void buffer_u32(struct buffer *buffer, uint32_t value) {
+    uint8_t raw[4] = {value, value >> 8, value >> 16, value >> 24};
+    buffer_put(buffer, raw, sizeof raw);
+}
+
+void buffer_u64(struct buffer *buffer, uint64_t value) {
+    buffer_u32(buffer, (uint32_t)value);
+    buffer_u32(buffer, (uint32_t)(value >> 32));
+}
+
+void buffer_bytes(struct buffer *buffer, const void *data, size_t length) {
+    buffer_u32(buffer, (uint32_t)length);
+    buffer_put(buffer, data, length);
+}
+
+static bool read_all(int fd, void *into, size_t length) {
+    uint8_t *at = into;
+    while (length > 0) {
+        ssize_t got = read(fd, at, length);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return false;
+        at += got;
+        length -= (size_t)got;
+    }
+    return true;
+}
+
+bool frame_read(int fd, uint8_t *kind, uint8_t **body, uint32_t *length) {
+    uint8_t header[5];
+    *body = NULL;
+    if (!read_all(fd, header, sizeof header)) return false;
+    uint32_t size = header[0] | header[1] << 8 | header[2] << 16 | (uint32_t)header[3] << 24;
+    if (size < 1 || size > FRAME_BYTES_MAX) return false;
+    *kind = header[4];
+    *length = size - 1;
+    if (*length == 0) return true;
+    *body = malloc(*length);
+    return *body && read_all(fd, *body, *length);
+}
+
+bool frame_write(int fd, uint8_t kind, const struct buffer *body) {
+    if (body->failed || body->length + 1 > FRAME_BYTES_MAX) return false;
+    uint32_t size = (uint32_t)body->length + 1;
+    uint8_t header[5] = {size, size >> 8, size >> 16, size >> 24, kind};
+    struct iovec parts[2] = {{header, sizeof header}, {body->data, body->length}};
+    struct iovec *part = parts;
+    int count = 2;
+    while (count > 0) {
+        ssize_t put = writev(fd, part, count);
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) return false;
+        while (count > 0 && (size_t)put >= part->iov_len) {
+            put -= (ssize_t)part->iov_len;
+            part++;
+            count--;
+        }
+        if (count > 0) {
+            part->iov_base = (uint8_t *)part->iov_base + put;
+            part->iov_len -= (size_t)put;
+        }
+    }
+    return true;
+}
+
+/* A reader over a body; once it ran past the end `ok` is false and everything reads as zero. */
+struct reader {
+    const uint8_t *at, *end;
+    bool ok;
+};
+
+static const uint8_t *take(struct reader *reader, size_t length) {
+    static const uint8_t zero[8];
+    if (!reader->ok || (size_t)(reader->end - reader->at) < length) {
+        reader->ok = false;
+        return zero;
+    }
+    const uint8_t *at = reader->at;
+    reader->at += length;
+    return at;
+}
+
+static uint32_t take_u32(struct reader *reader) {
+    const uint8_t *raw = take(reader, 4);
+    return raw[0] | raw[1] << 8 | raw[2] << 16 | (uint32_t)raw[3] << 24;
+}
+
+static uint64_t take_u64(struct reader *reader) {
+    uint64_t low = take_u32(reader);
+    return low | (uint64_t)take_u32(reader) << 32;
+}
+
+static struct bytes take_bytes(struct reader *reader) {
+    struct bytes bytes = {NULL, take_u32(reader)};
+    bytes.data = take(reader, bytes.length);
+    if (!reader->ok) bytes.length = 0;
+    return bytes;
+}
+
+static struct strings take_strings(struct reader *reader) {
+    struct strings strings = {NULL, take_u32(reader)};
+    if (!reader->ok || strings.count > STRINGS_MAX) {
+        reader->ok = false;
+        strings.count = 0;
+        return strings;
+    }
+    if (strings.count == 0) return strings;
+    strings.items = calloc(strings.count, sizeof *strings.items);
+    if (!strings.items) {
+        reader->ok = false;
+        strings.count = 0;
+        return strings;
+    }
+    for (uint32_t i = 0; i < strings.count; i++) strings.items[i] = take_bytes(reader);
+    return strings;
+}
+
+bool request_parse(struct request *request, uint8_t *body, uint32_t length) {
+    struct reader reader = {body, body + length, true};
+    memset(request, 0, sizeof *request);
+    request->body = body;
+    request->flags = *take(&reader, 1);
+    request->wall_ms = take_u64(&reader);
+    request->cpu_ms = take_u64(&reader);
+    request->memory_bytes = take_u64(&reader);
+    request->output_bytes = take_u64(&reader);
+    request->flood_bytes = take_u64(&reader);
+    request->processes = take_u64(&reader);
+    request->collect_bytes = take_u64(&reader);
+    request->file_name = take_bytes(&reader);
+    request->source = take_bytes(&reader);
+    request->stdin_bytes = take_bytes(&reader);
+    request->argv = take_strings(&reader);
+    request->env = take_strings(&reader);
+    request->files = take_strings(&reader);
+    request->collect = take_strings(&reader);
+    return reader.ok && reader.at == reader.end && request->files.count % 2 == 0;
+}
+
+void request_free(struct request *request) {
+    free(request->argv.items);
+    free(request->env.items);
+    free(request->files.items);
+    free(request->collect.items);
+    free(request->body);
+    memset(request, 0, sizeof *request);
+}

@@ -1,0 +1,146 @@
+/*
+ * What Python sees of the compiled part: open a slot, resize its scratch file system, execute a command line.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "slot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static PyObject *bytes_list(const struct strings *strings) {
+    PyObject *list = PyList_New(strings->count);
+    for (uint32_t i = 0; list && i < strings->count; i++) {
+        PyObject *item = PyBytes_FromStringAndSize((const char *)strings->items[i].data, strings->items[i].length);
+        if (!item) {
+            Py_CLEAR(list);
+            break;
+        }
+        PyList_SET_ITEM(list, i, item);
+    }
+    return list;
+}
+
+static PyObject *describe_request(struct request *request) {
+    PyObject *argv = bytes_list(&request->argv), *env = bytes_list(&request->env);
+    if (!argv || !env) return NULL;
+    return Py_BuildValue("(iy#y#NN)", request->flags, (const char *)request->file_name.data, (Py_ssize_t)request->file_name.length,
+                         (const char *)request->source.data, (Py_ssize_t)request->source.length, argv, env);
+}
+
+/* In the new slot process: confines itself, says hello and serves. Returns in the child of a call. */
+static void slot_process(struct slot_options *options, struct request *request) {
+    static struct slot slot;
+    char why[256] = "";
+    struct buffer hello = {0};
+    bool confined = slot_confine(&slot, options, why);
+    buffer_u32(&hello, options->index);
+    buffer_put(&hello, why, strlen(why));
+    if (!confined) {
+        if (slot.control > 0) frame_write(slot.control, FRAME_FAULT, &hello);
+        dprintf(2, "slot %u: %s\n", options->index, why);
+        _exit(1);
+    }
+    /* Of the fork server's descriptors a slot keeps none. */
+    if (!frame_write(slot.control, FRAME_HELLO, &hello)) _exit(1);
+    buffer_free(&hello);
+    serve(&slot, request);
+}
+
+PyDoc_STRVAR(open_slot_doc,
+"open_slot(index, uid, disk_bytes, inodes, control_path, cgroup_root, cgroup_leaf, cgroup_v2, keep_out) -> pid | request\n\n"
+"Forks a slot process into a new pid namespace; it connects to the engine and forks one process for each\n"
+"call. In the fork server returns the slot's pid. In the process of a call returns the request as\n"
+"(flags, file name, source, argv, env). `keep_out` is a descriptor that is closed in the slot.");
+
+static PyObject *open_slot(PyObject *self, PyObject *args) {
+    (void)self;
+    struct slot_options options = {0};
+    unsigned long long disk_bytes, inodes;
+    int v2, keep_out;
+    if (!PyArg_ParseTuple(args, "IIKKssspi", &options.index, &options.uid, &disk_bytes, &inodes, &options.control_path,
+                          &options.cgroup_root, &options.cgroup_leaf, &v2, &keep_out)) {
+        return NULL;
+    }
+    options.disk_bytes = disk_bytes;
+    options.inodes = inodes;
+    options.cgroup_v2 = v2 != 0;
+    int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+    if (own < 0 || unshare(CLONE_NEWPID) != 0) {
+        if (own >= 0) close(own);
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    PyOS_BeforeFork();
+    pid_t pid = fork();
+    if (pid == 0) {
+        PyOS_AfterFork_Child();
+        close(own);
+        close(keep_out);
+        static struct request request;
+        slot_process(&options, &request);
+        return describe_request(&request);
+    }
+    int error = errno;
+    PyOS_AfterFork_Parent();
+    /* Without the way back the next fork would fail once this slot is gone. */
+    int back = setns(own, CLONE_NEWPID);
+    close(own);
+    if (pid < 0 || back != 0) {
+        errno = pid < 0 ? error : errno;
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return PyLong_FromLong(pid);
+}
+
+PyDoc_STRVAR(resize_doc,
+"resize(slot_pid, disk_bytes, inodes) -> None\n\nChanges the size of the scratch file system of an idle slot.");
+
+static PyObject *resize(PyObject *self, PyObject *args) {
+    (void)self;
+    int pid, status;
+    unsigned long long disk_bytes, inodes;
+    if (!PyArg_ParseTuple(args, "iKK", &pid, &disk_bytes, &inodes)) return NULL;
+    /* From a process of its own: a mount namespace is not left again as easily as it is entered. */
+    pid_t worker = fork();
+    if (worker == 0) {
+        char path[64], data[96];
+        snprintf(path, sizeof path, "/proc/%d/ns/mnt", pid);
+        snprintf(data, sizeof data, "size=%llu,nr_inodes=%llu", disk_bytes, inodes);
+        int ns = open(path, O_RDONLY | O_CLOEXEC);
+        bool done = ns >= 0 && setns(ns, CLONE_NEWNS) == 0 && mount(NULL, WORK_DIRECTORY, NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, data) == 0;
+        _exit(done ? 0 : errno);
+    }
+    if (worker < 0 || waitpid(worker, &status, 0) != worker) return PyErr_SetFromErrno(PyExc_OSError);
+    if (status != 0) {
+        errno = WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(protect_doc, "protect() -> None\n\nMakes this process unreadable to others: not dumpable.");
+
+static PyObject *protect(PyObject *self, PyObject *ignored) {
+    (void)self;
+    (void)ignored;
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {
+    {"open_slot", open_slot, METH_VARARGS, open_slot_doc},
+    {"resize", resize, METH_VARARGS, resize_doc},
+    {"protect", protect, METH_NOARGS, protect_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_slot", "Slots of the fork server.", -1, methods, NULL, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit__slot(void) { return PyModule_Create(&definition); }

@@ -1,0 +1,207 @@
+"""Runs one program as `python3 file.py` would, in the process that was forked for it.
+
+Everything used after the program has started is bound here before, so that a program that patches a
+module patches its own copy only.
+"""
+
+import ast
+import atexit
+import gc
+import json
+import os
+import signal
+import sys
+import threading
+import types
+from importlib.machinery import SourceFileLoader
+
+import preload
+
+WORK_DIRECTORY = "/work"
+REPORT_FD = 3
+REPORT_TEXT_MAX = 64 * 1024
+
+_dumps = json.dumps
+_write = os.write
+_exit = os._exit
+_thread_shutdown = threading._shutdown
+_run_exit_functions = atexit._run_exitfuncs
+_collect = gc.collect
+_parse = ast.parse
+_Expression = ast.Expression
+_Expr = ast.Expr
+_NO_VALUE = object()
+
+#: A source without files and without any of these cannot tell a fresh random state from an inherited one.
+_RANDOM_MARKS = (b"rand", b"shuffle", b"sampl", b"choice", b"secrets", b"exec", b"eval", b"import_module", b"__import__")
+
+
+def execute(argv, env):
+    """Replaces this process by a command line. Does not return."""
+    environment = {**os.environb, **dict(entry.split(b"=", 1) for entry in env)}
+    try:
+        os.execve(argv[0], argv, environment)
+    except OSError as error:
+        os.write(2, f"cannot execute {os.fsdecode(argv[0])}: {error.strerror}\n".encode())
+    os._exit(127)
+
+
+def reseed():
+    """Gives this call random state of its own; it costs some 280 page faults."""
+    preload.reseed_random()
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+    sympy_random = sys.modules.get("sympy.core.random")
+    if sympy_random is not None:
+        sympy_random.seed()
+
+
+def _main_module(path):
+    """A fresh `__main__` as `python3 file.py` makes it."""
+    module = types.ModuleType("__main__")
+    module.__file__ = path
+    module.__cached__ = None
+    module.__builtins__ = sys.modules["builtins"]
+    module.__loader__ = SourceFileLoader("__main__", path)
+    sys.modules["__main__"] = module
+    return module
+
+
+def _run_source(source, path, namespace, cell):
+    """Compiles and runs; returns the repr of a last bare expression in cell mode."""
+    if not cell:
+        exec(compile(source, path, "exec", dont_inherit=True), namespace)
+        return None
+    tree = _parse(source, path)
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], _Expr) else None
+    # Both parts see the same `from __future__` imports, as flags of the first.
+    code = compile(tree, path, "exec", dont_inherit=True)
+    exec(code, namespace)
+    if last is None:
+        return None
+    flags = code.co_flags & _FUTURE_FLAGS
+    value = eval(compile(_Expression(last.value), path, "eval", flags, dont_inherit=True), namespace)
+    return None if value is None else repr(value)
+
+
+import __future__
+
+_FUTURE_FLAGS = 0
+for _name in __future__.all_feature_names:
+    _FUTURE_FLAGS |= getattr(__future__, _name).compiler_flag
+
+
+def _exit_code(error):
+    """The exit status of a SystemExit, whose message it prints, as the interpreter does."""
+    code = error.code
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    try:
+        sys.stdout.flush()
+    except Exception:
+        pass
+    print(code, file=sys.stderr)
+    return 1
+
+
+def _describe(error, path):
+    """Type, message and line of an uncaught exception, for the Result."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    line = error.lineno if isinstance(error, SyntaxError) and error.filename == path else None
+    frame = error.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_code.co_filename == path:
+            line = frame.tb_lineno
+        frame = frame.tb_next
+    try:
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
+    except BaseException:
+        message = ""
+    return {"type": name, "message": str(message)[:REPORT_TEXT_MAX], "line": line if isinstance(line, int) else None}
+
+
+def _report(**fields):
+    try:
+        _write(REPORT_FD, _dumps(fields).encode("utf-8", "replace"))
+    except BaseException:
+        pass
+
+
+def _show_uncaught(error, path):
+    """Prints a traceback with the program's own frames only. Returns the exit code, or None for a Ctrl-C."""
+    own = error.__traceback__
+    while own is not None and own.tb_frame.f_code.co_filename == __file__:
+        own = own.tb_next
+    error.__traceback__ = own
+    _report(error=_describe(error, path))
+    try:
+        sys.stdout.flush()
+    except BaseException:
+        pass
+    try:
+        sys.excepthook(type(error), error, own)
+    except SystemExit as exit:
+        return _exit_code(exit)
+    except BaseException:
+        sys.__excepthook__(type(error), error, own)
+    return None if isinstance(error, KeyboardInterrupt) else 1
+
+
+def _finish(namespace):
+    """What the interpreter does at its end: threads, exit functions, files that nobody closed."""
+    _thread_shutdown()
+    _run_exit_functions()
+    namespace.clear()
+    _collect()
+
+
+def _flush():
+    """False when output was lost, which the interpreter answers with exit code 120."""
+    flushed = True
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None and not stream.closed:
+                stream.flush()
+        except BaseException:
+            flushed = False
+    return flushed
+
+
+def run(file_name, source, argv, env, cell, has_files):
+    """Runs a program and ends this process. Does not return."""
+    path = f"{WORK_DIRECTORY}/{os.fsdecode(file_name)}"
+    for entry in env:
+        name, _, value = entry.partition(b"=")
+        os.environb[name] = value
+    sys.argv[:] = [path, *map(os.fsdecode, argv)]
+    sys.path.insert(0, WORK_DIRECTORY)
+    if has_files or any(mark in source for mark in _RANDOM_MARKS):
+        reseed()
+    gc.enable()
+    namespace = _main_module(path).__dict__
+    code = 0
+    try:
+        try:
+            value = _run_source(source, path, namespace, cell)
+            if value is not None:
+                _report(value=value[:REPORT_TEXT_MAX])
+        except SystemExit as error:
+            code = _exit_code(error)
+        except BaseException as error:
+            code = _show_uncaught(error, path)
+            error.__traceback__ = None
+        _finish(namespace)
+    except SystemExit as error:
+        code = _exit_code(error)
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+        code = 1
+    flushed = _flush()
+    if code is None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    _exit(code if flushed or code else 120)

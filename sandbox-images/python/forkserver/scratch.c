@@ -1,0 +1,158 @@
+/*
+ * Files of a call in the slot's scratch file system: placed by the call's own process, collected and swept
+ * by the slot once no process of the call is left, so that nothing moves under it.
+ */
+#include "slot.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* More than this is left to the replacement of the slot, which frees the file system whole. */
+#define SWEEP_ENTRIES_MAX 2000
+#define SWEEP_DEPTH_MAX 32
+
+bool scratch_measure(struct scratch_use *use) {
+    struct statfs stats;
+    if (statfs(WORK_DIRECTORY, &stats) != 0) return false;
+    use->blocks = stats.f_blocks - stats.f_bfree;
+    use->inodes = stats.f_files - stats.f_ffree;
+    use->full = stats.f_bfree == 0 || stats.f_ffree == 0;
+    return true;
+}
+
+static bool copy_path(struct bytes path, char into[PATH_BYTES_MAX]) {
+    if (path.length == 0 || path.length >= PATH_BYTES_MAX) return false;
+    memcpy(into, path.data, path.length);
+    into[path.length] = 0;
+    return strlen(into) == path.length;
+}
+
+static bool place(struct bytes path, struct bytes content) {
+    char name[PATH_BYTES_MAX];
+    if (!copy_path(path, name)) return false;
+    for (char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = 0;
+        if (mkdir(name, 0755) != 0 && errno != EEXIST) return false;
+        *slash = '/';
+    }
+    int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0) return false;
+    for (uint32_t done = 0; done < content.length;) {
+        ssize_t put = write(fd, content.data + done, content.length - done);
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) {
+            int error = errno;
+            close(fd);
+            errno = error;
+            return false;
+        }
+        done += (uint32_t)put;
+    }
+    close(fd);
+    return true;
+}
+
+bool scratch_place(const struct request *request) {
+    if (!place(request->file_name, request->source)) return false;
+    for (uint32_t i = 0; i < request->files.count; i += 2) {
+        if (!place(request->files.items[i], request->files.items[i + 1])) return false;
+    }
+    return true;
+}
+
+static int open_beneath(const char *path) {
+    struct open_how how = {
+        .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+    };
+    return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+}
+
+static enum collect_status collect(struct bytes path, uint64_t *budget, struct buffer *content) {
+    char name[PATH_BYTES_MAX];
+    struct stat status;
+    if (!copy_path(path, name)) return COLLECT_NOT_FOUND;
+    int fd = open_beneath(name);
+    if (fd < 0) {
+        if (errno == ENOENT || errno == ENOTDIR) return COLLECT_NOT_FOUND;
+        return errno == ELOOP || errno == EXDEV || errno == ENXIO ? COLLECT_NOT_REGULAR : COLLECT_UNREADABLE;
+    }
+    enum collect_status result = COLLECT_OK;
+    if (fstat(fd, &status) != 0) result = COLLECT_UNREADABLE;
+    else if (!S_ISREG(status.st_mode)) result = COLLECT_NOT_REGULAR;
+    else if ((uint64_t)status.st_size > *budget) result = COLLECT_TOO_LARGE;
+    else {
+        for (off_t left = status.st_size; left > 0;) {
+            uint8_t chunk[65536];
+            ssize_t got = read(fd, chunk, sizeof chunk);
+            if (got <= 0) break;
+            buffer_put(content, chunk, (size_t)got);
+            left -= got;
+        }
+        if (content->failed || content->length != (size_t)status.st_size) result = COLLECT_UNREADABLE;
+        else *budget -= content->length;
+    }
+    close(fd);
+    return result;
+}
+
+void scratch_collect(const struct request *request, struct buffer *reply) {
+    uint64_t budget = request->collect_bytes;
+    buffer_u32(reply, request->collect.count);
+    for (uint32_t i = 0; i < request->collect.count; i++) {
+        struct buffer content = {0};
+        enum collect_status status = collect(request->collect.items[i], &budget, &content);
+        buffer_u8(reply, status);
+        buffer_bytes(reply, content.data, status == COLLECT_OK ? content.length : 0);
+        buffer_free(&content);
+    }
+}
+
+/* Empties a directory by its descriptor, which it closes. False when the budget ran out. */
+static bool empty(int directory, int depth, int *budget) {
+    DIR *listing = fdopendir(directory);
+    if (!listing) {
+        close(directory);
+        return false;
+    }
+    bool done = depth < SWEEP_DEPTH_MAX;
+    for (struct dirent *entry; done && (entry = readdir(listing));) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        if (--*budget < 0) {
+            done = false;
+            break;
+        }
+        if (unlinkat(dirfd(listing), entry->d_name, 0) == 0) continue;
+        int child = openat(dirfd(listing), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        done = child >= 0 && empty(child, depth + 1, budget) && unlinkat(dirfd(listing), entry->d_name, AT_REMOVEDIR) == 0;
+    }
+    closedir(listing);
+    return done;
+}
+
+static bool is_clean(const struct slot *slot) {
+    struct scratch_use use;
+    return scratch_measure(&use) && use.blocks == slot->scratch_empty.blocks && use.inodes == slot->scratch_empty.inodes;
+}
+
+bool scratch_sweep(const struct slot *slot, const struct request *request) {
+    static const char *const places[] = {WORK_DIRECTORY, "/tmp", "/dev/shm"};
+    char name[PATH_BYTES_MAX];
+    /* Most calls leave only their own source behind: counting used blocks is cheaper than listing directories. */
+    if (copy_path(request->file_name, name)) unlink(name);
+    if (is_clean(slot)) return true;
+    int budget = SWEEP_ENTRIES_MAX;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        int directory = open(places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (directory < 0 || !empty(directory, 0, &budget)) return false;
+    }
+    return is_clean(slot);
+}

@@ -1,0 +1,321 @@
+/*
+ * The slot's loop. One fork for each call; the call is over when its first process has ended and every
+ * other process of the pid namespace is gone, never when a pipe is closed.
+ *
+ * The evidence is the kernel's: wait status, cgroup counters, the clock. Nothing a program writes anywhere
+ * can change it; what it says about itself travels apart, as the report.
+ */
+#include "slot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <Python.h>
+
+#define REPORT_BYTES_MAX (1u << 20)
+#define REPORT_FD 3
+/* A slot whose memory has grown by this much since it was new is replaced. */
+#define GROWTH_BYTES_MAX (64u << 20)
+
+struct run {
+    pid_t child;
+    uint64_t accepted_us, started_us, ended_us, deadline_us, cpu_check_us;
+    struct cgroup_counters before;
+    uint64_t memory_before;
+    uint32_t pid_before;
+    int status;
+    struct rusage usage;
+    bool over;
+    enum ended_by ended_by;
+    struct capture streams[2];
+};
+
+uint64_t now_us(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+}
+
+/* Ends the slot: something is not as it must be, and a new slot is cheaper than a doubt. */
+static _Noreturn void give_up(struct slot *slot, const char *why) {
+    struct buffer body = {0};
+    kill(-1, SIGKILL);
+    buffer_put(&body, why, strlen(why));
+    frame_write(slot->control, FRAME_FAULT, &body);
+    _exit(1);
+}
+
+/* The last pid given out in this namespace: the difference over a call is how many processes and threads it made. */
+static uint32_t last_pid(const struct slot *slot) {
+    char text[128];
+    int fd = openat(slot->proc, "loadavg", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    ssize_t got = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (got <= 0) return 0;
+    text[got] = 0;
+    char *last = strrchr(text, ' ');
+    return last ? (uint32_t)strtoul(last + 1, NULL, 10) : 0;
+}
+
+static int stdin_file(const struct request *request) {
+    int fd = memfd_create("stdin", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0) return -1;
+    for (uint32_t done = 0; done < request->stdin_bytes.length;) {
+        ssize_t put = write(fd, request->stdin_bytes.data + done, request->stdin_bytes.length - done);
+        if (put < 0) {
+            close(fd);
+            return -1;
+        }
+        done += (uint32_t)put;
+    }
+    lseek(fd, 0, SEEK_SET);
+    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
+    return fd;
+}
+
+static _Noreturn void child_failed(const char *step) {
+    dprintf(2, "%s: %s\n", step, strerror(errno));
+    _exit(1);
+}
+
+/* In the child: its own standard streams and nothing else, then its own user. Not one byte of the program has run. */
+static void child_confine(struct slot *slot, const struct request *request, int in, int out, int err) {
+    setsid();
+    int score = openat(slot->proc, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (score < 0 || write(score, "1000", 4) != 4) _exit(1);
+    if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) _exit(1);
+    bool keep_report = !(request->flags & RUN_EXEC);
+    if (keep_report && slot->report != REPORT_FD && dup3(slot->report, REPORT_FD, O_CLOEXEC) < 0) child_failed("report");
+    if (close_range(keep_report ? REPORT_FD + 1 : REPORT_FD, ~0u, 0) != 0) child_failed("close_range");
+    rlim_t cpu_seconds = request->cpu_ms / 1000 + 2;
+    struct rlimit cpu = {cpu_seconds, cpu_seconds};
+    if (setrlimit(RLIMIT_CPU, &cpu) != 0) child_failed("setrlimit");
+    if (setresgid(slot->uid, slot->uid, slot->uid) != 0 || setresuid(slot->uid, slot->uid, slot->uid) != 0) child_failed("setresuid");
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (!scratch_place(request)) child_failed("cannot place the files of the call");
+}
+
+static pid_t fork_call(struct slot *slot, const struct request *request, struct run *run) {
+    int out[2], err[2];
+    if (pipe2(out, O_CLOEXEC) != 0) return -1;
+    if (pipe2(err, O_CLOEXEC) != 0) {
+        close(out[0]);
+        close(out[1]);
+        return -1;
+    }
+    int in = request->stdin_bytes.length ? stdin_file(request) : slot->null;
+    /* So that the program may open /dev/stdin and its like. */
+    bool ready = in >= 0 && fchown(out[1], slot->uid, slot->uid) == 0 && fchown(err[1], slot->uid, slot->uid) == 0;
+    if (ready && in != slot->null) ready = fchown(in, slot->uid, slot->uid) == 0;
+    pid_t child = -1;
+    if (ready) {
+        PyOS_BeforeFork();
+        child = fork();
+        if (child == 0) {
+            child_confine(slot, request, in, out[1], err[1]);
+            PyOS_AfterFork_Child();
+            return 0;
+        }
+        PyOS_AfterFork_Parent();
+    }
+    if (in >= 0 && in != slot->null) close(in);
+    close(out[1]);
+    close(err[1]);
+    if (child < 0) {
+        close(out[0]);
+        close(err[0]);
+        return -1;
+    }
+    fcntl(out[0], F_SETFL, O_NONBLOCK);
+    fcntl(err[0], F_SETFL, O_NONBLOCK);
+    capture_start(&run->streams[0], out[0], request->output_bytes);
+    capture_start(&run->streams[1], err[0], request->output_bytes);
+    return child;
+}
+
+static void reap(struct run *run) {
+    struct rusage usage;
+    int status;
+    for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &usage)) > 0;) {
+        if (pid != run->child) continue;
+        run->status = status;
+        run->usage = usage;
+        run->over = true;
+        run->ended_us = now_us();
+    }
+}
+
+static void end(struct run *run, enum ended_by reason) {
+    if (run->ended_by == ENDED_BY_ITSELF && !run->over) run->ended_by = reason;
+    kill(-1, SIGKILL);
+}
+
+/* The engine wrote while a call runs: a cancel, or it hung up and nobody waits for the answer. */
+static void control_event(struct slot *slot, struct run *run) {
+    uint8_t kind = 0, *body;
+    uint32_t length;
+    if (!frame_read(slot->control, &kind, &body, &length)) {
+        kill(-1, SIGKILL);
+        _exit(0);
+    }
+    free(body);
+    if (kind != FRAME_CANCEL) give_up(slot, "a frame other than cancel arrived while a call was running");
+    end(run, ENDED_CANCEL);
+}
+
+/* Ends the call when its wall time or CPU time is over; returns how long to wait at most. Milliseconds. */
+static int check_time(struct slot *slot, const struct request *request, struct run *run) {
+    uint64_t now = now_us();
+    if (now >= run->deadline_us) {
+        end(run, ENDED_WALL);
+        return 100;
+    }
+    if (now >= run->cpu_check_us) {
+        uint64_t used = cgroup_cpu_us(&slot->cgroup) - run->before.cpu_us, limit = request->cpu_ms * 1000;
+        if (used >= limit) {
+            end(run, ENDED_CPU);
+            return 100;
+        }
+        /* Not sooner than one thread on each of two cores could use up what is left. */
+        uint64_t left = (limit - used) / 2;
+        run->cpu_check_us = now + (left < 5000 ? 5000 : left);
+    }
+    uint64_t next = run->deadline_us < run->cpu_check_us ? run->deadline_us : run->cpu_check_us;
+    return (int)((next - now) / 1000 + 1);
+}
+
+static void watch(struct slot *slot, const struct request *request, struct run *run) {
+    struct pollfd polls[4] = {
+        {slot->child_events, POLLIN, 0}, {slot->control, POLLIN, 0}, {run->streams[0].fd, POLLIN, 0}, {run->streams[1].fd, POLLIN, 0}};
+    while (!run->over) {
+        int timeout = check_time(slot, request, run);
+        if (poll(polls, 4, timeout) < 0 && errno != EINTR) give_up(slot, "poll failed");
+        for (int i = 0; i < 2; i++) {
+            struct capture *stream = &run->streams[i];
+            if (polls[2 + i].revents && !capture_read(stream)) polls[2 + i].fd = -1;
+            if (stream->total > request->flood_bytes) end(run, ENDED_OUTPUT);
+        }
+        if (polls[0].revents) {
+            struct signalfd_siginfo info;
+            while (read(slot->child_events, &info, sizeof info) > 0) continue;
+            reap(run);
+        }
+        if (polls[1].revents && !run->over) control_event(slot, run);
+    }
+}
+
+/* Nothing of the call may be left in the pid namespace. */
+static void end_all(struct slot *slot) {
+    for (int attempt = 0; attempt < 1000; attempt++) {
+        kill(-1, SIGKILL);
+        for (;;) {
+            pid_t pid = waitpid(-1, NULL, 0);
+            if (pid > 0 || errno == EINTR) continue;
+            break;
+        }
+        if (errno == ECHILD && kill(-1, 0) != 0 && errno == ESRCH) return;
+    }
+    give_up(slot, "processes of a call could not be ended");
+}
+
+static void put_report(struct slot *slot, struct buffer *reply) {
+    off_t length = lseek(slot->report, 0, SEEK_END);
+    if (length > 0 && length <= (off_t)REPORT_BYTES_MAX) {
+        uint8_t *report = malloc((size_t)length);
+        ssize_t got = report ? pread(slot->report, report, (size_t)length, 0) : 0;
+        buffer_bytes(reply, report, got > 0 ? (size_t)got : 0);
+        free(report);
+    } else {
+        buffer_u32(reply, 0);
+    }
+    if (length != 0 && ftruncate(slot->report, 0) != 0) give_up(slot, "the report could not be emptied");
+    lseek(slot->report, 0, SEEK_SET);
+}
+
+static void conclude(struct slot *slot, const struct request *request, struct run *run) {
+    struct cgroup_counters after;
+    uint64_t peak = cgroup_peak(&slot->cgroup);
+    end_all(slot);
+    cgroup_counters(&slot->cgroup, &after);
+    uint32_t made = last_pid(slot) - run->pid_before;
+    struct scratch_use scratch = {0};
+    scratch_measure(&scratch);
+    if (slot->cgroup.memory_peak < 0) peak = (uint64_t)run->usage.ru_maxrss * 1024;
+    else peak = peak > run->memory_before ? peak - run->memory_before : 0;
+    for (int i = 0; i < 2; i++) {
+        while (capture_read(&run->streams[i]) && run->streams[i].total <= request->flood_bytes) {
+            struct pollfd more = {run->streams[i].fd, POLLIN, 0};
+            if (poll(&more, 1, 0) <= 0) break;
+        }
+        close(run->streams[i].fd);
+    }
+    struct buffer reply = {0};
+    buffer_u32(&reply, (uint32_t)run->status);
+    buffer_u8(&reply, run->ended_by);
+    buffer_u8(&reply, scratch.full);
+    buffer_u32(&reply, (uint32_t)(after.oom_kills - run->before.oom_kills));
+    buffer_u32(&reply, (uint32_t)(after.forks_refused - run->before.forks_refused));
+    buffer_u32(&reply, made < 1 || made > (1u << 22) ? 1 : made);
+    buffer_u64(&reply, after.cpu_us - run->before.cpu_us);
+    buffer_u64(&reply, peak);
+    buffer_u64(&reply, run->started_us - run->accepted_us);
+    buffer_u64(&reply, run->ended_us - run->started_us);
+    for (int i = 0; i < 2; i++) {
+        capture_reply(&run->streams[i], &reply);
+        capture_free(&run->streams[i]);
+    }
+    put_report(slot, &reply);
+    scratch_collect(request, &reply);
+    bool reusable = scratch_sweep(slot, request) && run->memory_before < slot->cgroup.baseline_bytes + GROWTH_BYTES_MAX;
+    buffer_u8(&reply, reusable);
+    buffer_u64(&reply, now_us() - run->started_us);
+    if (!frame_write(slot->control, FRAME_EVIDENCE, &reply)) give_up(slot, "the evidence could not be sent");
+    buffer_free(&reply);
+}
+
+/* True in the child, which is to run the program. */
+static bool carry_out(struct slot *slot, struct request *request) {
+    struct run run = {.accepted_us = now_us()};
+    if (!cgroup_limit(&slot->cgroup, request->memory_bytes, request->processes)) give_up(slot, "the cgroup limits could not be set");
+    run.memory_before = cgroup_peak_reset(&slot->cgroup);
+    cgroup_counters(&slot->cgroup, &run.before);
+    run.pid_before = last_pid(slot);
+    run.started_us = now_us();
+    run.deadline_us = run.started_us + request->wall_ms * 1000;
+    run.cpu_check_us = run.started_us + request->cpu_ms * 500;
+    run.child = fork_call(slot, request, &run);
+    if (run.child == 0) return true;
+    if (run.child < 0) give_up(slot, "fork failed");
+    watch(slot, request, &run);
+    conclude(slot, request, &run);
+    return false;
+}
+
+void serve(struct slot *slot, struct request *request) {
+    for (;;) {
+        uint8_t kind, *body;
+        uint32_t length;
+        if (!frame_read(slot->control, &kind, &body, &length)) _exit(0);
+        if (kind == FRAME_CANCEL) { /* of a call that had ended already */
+            free(body);
+            continue;
+        }
+        if (kind != FRAME_RUN || !request_parse(request, body, length)) give_up(slot, "a malformed request arrived");
+        if (carry_out(slot, request)) return;
+        request_free(request);
+    }
+}

@@ -1,0 +1,158 @@
+/*
+ * The compiled part of the Python fork server: everything between a request frame and the first line of
+ * the program, and everything after its last.
+ *
+ * It is compiled, not Python, because every page that a forked process touches is a fault: the same steps
+ * written in Python touch some fifty pages more for each call.
+ *
+ *   frame.c     request and reply frames
+ *   confine.c   what a slot process sets up once: namespaces, mounts, capabilities
+ *   filter.c    the slot's seccomp filter and Landlock domain
+ *   cgroup.c    limits and evidence of the slot's cgroup, v1 and v2
+ *   scratch.c   files of the call: placed, collected, swept
+ *   capture.c   one output stream, head and tail
+ *   serve.c     the loop: one fork for each call, watched until nothing of it is left
+ *   module.c    the three functions that Python sees
+ */
+#ifndef ROLLCALL_SLOT_H
+#define ROLLCALL_SLOT_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#define WORK_DIRECTORY "/work"
+#define PATH_BYTES_MAX 4096
+
+/* Frames. The TypeScript side is src/engines/container/protocol.ts; the two are tested against each other. */
+enum frame_kind { FRAME_RUN = 1, FRAME_CANCEL = 2, FRAME_EVIDENCE = 3, FRAME_HELLO = 4, FRAME_FAULT = 5 };
+enum run_flag { RUN_CELL = 1, RUN_EXEC = 2, RUN_FILES = 4 /* the call brings files of its own; for Python only */ };
+enum ended_by { ENDED_BY_ITSELF = 0, ENDED_WALL = 1, ENDED_CPU = 2, ENDED_OUTPUT = 3, ENDED_CANCEL = 4 };
+enum collect_status { COLLECT_OK = 0, COLLECT_NOT_FOUND = 1, COLLECT_NOT_REGULAR = 2, COLLECT_TOO_LARGE = 3, COLLECT_UNREADABLE = 4 };
+
+struct bytes {
+    const uint8_t *data;
+    uint32_t length;
+};
+
+struct strings {
+    struct bytes *items;
+    uint32_t count;
+};
+
+struct request {
+    uint8_t *body; /* owns all bytes below */
+    uint64_t wall_ms, cpu_ms, memory_bytes, output_bytes, flood_bytes, processes, collect_bytes;
+    uint8_t flags;
+    struct bytes file_name, source, stdin_bytes;
+    struct strings argv;    /* RUN_EXEC: the command line; otherwise the program's arguments */
+    struct strings env;     /* NAME=value */
+    struct strings files;   /* path, content, path, content, ... */
+    struct strings collect; /* paths */
+};
+
+/* A growing byte buffer; `failed` is set once memory ran out and stays. */
+struct buffer {
+    uint8_t *data;
+    size_t length, capacity;
+    bool failed;
+};
+
+void buffer_free(struct buffer *buffer);
+void buffer_put(struct buffer *buffer, const void *data, size_t length);
+void buffer_u8(struct buffer *buffer, uint8_t value);
+void buffer_u32(struct buffer *buffer, uint32_t value);
+void buffer_u64(struct buffer *buffer, uint64_t value);
+void buffer_bytes(struct buffer *buffer, const void *data, size_t length);
+
+/* Reads one frame: its kind, and its body for the caller to free. False at the end of the stream or on a broken frame. */
+bool frame_read(int fd, uint8_t *kind, uint8_t **body, uint32_t *length);
+/* Sends `kind` and a body as one frame. */
+bool frame_write(int fd, uint8_t kind, const struct buffer *body);
+bool request_parse(struct request *request, uint8_t *body, uint32_t length);
+void request_free(struct request *request);
+
+/* The slot's cgroup: file descriptors opened before the mounts that hide it. -1 where a kernel lacks the file. */
+struct cgroup {
+    bool v2;
+    int memory_limit, memory_peak, memory_events, pids_max, pids_events, cpu_usage;
+    uint64_t baseline_bytes;            /* of the idle slot; a call's limit is on top of it */
+    uint64_t memory_bytes, processes;   /* limits as last written */
+};
+
+struct cgroup_counters {
+    uint64_t cpu_us, oom_kills, forks_refused;
+};
+
+bool cgroup_join(struct cgroup *cgroup, const char *root, const char *leaf, bool v2);
+bool cgroup_limit(struct cgroup *cgroup, uint64_t memory_bytes, uint64_t processes);
+bool cgroup_counters(const struct cgroup *cgroup, struct cgroup_counters *counters);
+uint64_t cgroup_cpu_us(const struct cgroup *cgroup);
+/* Forgets the peak so far and returns the bytes in use now. */
+uint64_t cgroup_peak_reset(const struct cgroup *cgroup);
+uint64_t cgroup_peak(const struct cgroup *cgroup);
+
+struct scratch_use {
+    uint64_t blocks, inodes;
+    bool full;
+};
+
+struct slot {
+    int control;   /* connection to the engine */
+    int proc;      /* directory of a writable procfs of this pid namespace, mounted nowhere */
+    int null;      /* /dev/null */
+    int report;    /* memory file in which a program describes its own exception or value */
+    int child_events; /* signalfd of SIGCHLD */
+    uid_t uid;
+    struct cgroup cgroup;
+    struct scratch_use scratch_empty; /* what the empty scratch file system takes */
+};
+
+struct slot_options {
+    uint32_t index;
+    uid_t uid;
+    uint64_t disk_bytes, inodes;
+    const char *control_path, *cgroup_root, *cgroup_leaf;
+    bool cgroup_v2;
+};
+
+/* Confines the calling process, pid 1 of a new pid namespace, as a slot. On failure false, and what failed in `why`. */
+bool slot_confine(struct slot *slot, const struct slot_options *options, char why[256]);
+bool filter_install(char why[256]);
+bool landlock_install(int proc_directory, char why[256]);
+
+bool scratch_measure(struct scratch_use *use);
+bool scratch_place(const struct request *request);
+void scratch_collect(const struct request *request, struct buffer *reply);
+/* Removes what a call left; false when that would take too long and the slot should be replaced. */
+bool scratch_sweep(const struct slot *slot, const struct request *request);
+
+struct capture {
+    int fd;
+    uint64_t total;
+    size_t head_max, tail_max;
+    struct buffer head;
+    uint8_t *tail;
+    size_t tail_length, tail_start, tail_capacity;
+};
+
+void capture_start(struct capture *capture, int fd, uint64_t output_bytes);
+/* Reads what is there; false at the end of the stream. */
+bool capture_read(struct capture *capture);
+void capture_reply(const struct capture *capture, struct buffer *reply);
+void capture_free(struct capture *capture);
+
+/*
+ * Serves calls until the engine hangs up, then ends the process. Returns only in a forked child that is
+ * confined and owns its standard streams; `request` then says what to run.
+ */
+void serve(struct slot *slot, struct request *request);
+
+uint64_t now_us(void);
+
+#endif

@@ -1,0 +1,153 @@
+/**
+ * The cgroups of one service: `<parent>/rollcall-<instance>/<container>/{init,slot-N}`.
+ *
+ * `init` belongs to the OCI runtime and holds the container's own processes. The `slot-N` leaves are made
+ * here, each for one slot process, and only the files a slot must write are handed to the container's root:
+ * a slot may lower and raise its own limit, never above the ceiling that its parent directory keeps.
+ */
+import { existsSync } from "node:fs";
+import { chown, mkdir, readFile, readdir, rmdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { CgroupLayout } from "./cgroup-layout.ts";
+
+export interface CgroupCeiling {
+  readonly memoryBytes: number;
+  readonly pids: number;
+}
+
+/** Files of a leaf that its slot writes. */
+const SLOT_FILES = {
+  1: { memory: ["cgroup.procs", "memory.limit_in_bytes", "memory.max_usage_in_bytes"], pids: ["cgroup.procs", "pids.max"], cpuacct: ["cgroup.procs"] },
+  2: ["cgroup.procs", "memory.max", "memory.peak", "pids.max"],
+} as const;
+
+const CONTROLLERS = ["memory", "pids", "cpuacct"] as const;
+
+export class CgroupTree {
+  readonly #layout: CgroupLayout;
+  /** Path below each mount point, with a leading slash. */
+  readonly path: string;
+
+  constructor(layout: CgroupLayout, parent: string, instance: string) {
+    this.#layout = layout;
+    this.path = join("/", parent, `rollcall-${instance}`);
+  }
+
+  get version(): 1 | 2 {
+    return this.#layout.version;
+  }
+
+  /** Makes the service's own directory with a ceiling over everything in it. */
+  async create(ceiling: CgroupCeiling): Promise<void> {
+    for (const root of this.#roots()) await mkdir(join(root, this.path), { recursive: true });
+    if (this.#layout.version === 2) {
+      await this.#enableControllers(dirnameOf(this.path));
+      await this.#enableControllers(this.path);
+    }
+    await this.#limit(this.path, ceiling);
+  }
+
+  /** Path for `linux.cgroupsPath` of a container. */
+  containerPath(container: string): string {
+    return join(this.path, container, "init");
+  }
+
+  /** Makes the directory above a container's slots, with a ceiling that no slot of it can pass. */
+  async createContainer(container: string, ceiling: CgroupCeiling): Promise<void> {
+    const path = join(this.path, container);
+    for (const root of this.#roots()) await mkdir(join(root, path), { recursive: true });
+    if (this.#layout.version === 2) await this.#enableControllers(path);
+    await this.#limit(path, ceiling);
+  }
+
+  /** Makes one slot's leaf and hands it to user `owner` of this machine. */
+  async createLeaf(container: string, leaf: string, owner: number): Promise<void> {
+    const path = join(this.path, container, leaf);
+    if (this.#layout.version === 2) {
+      const directory = join(this.#layout.mount, path);
+      await mkdir(directory, { recursive: true });
+      // Moving a process asks for write access to the common ancestor too.
+      await chown(join(this.#layout.mount, this.path, container, "cgroup.procs"), owner, owner);
+      await writeFile(join(directory, "memory.swap.max"), "0").catch(() => undefined);
+      for (const file of SLOT_FILES[2]) {
+        if (existsSync(join(directory, file))) await chown(join(directory, file), owner, owner);
+      }
+      return;
+    }
+    for (const controller of CONTROLLERS) {
+      const directory = join(this.#layout.controllers[controller], path);
+      await mkdir(directory, { recursive: true });
+      if (controller === "memory") await writeFile(join(directory, "memory.swappiness"), "0").catch(() => undefined);
+      for (const file of SLOT_FILES[1][controller]) await chown(join(directory, file), owner, owner);
+    }
+  }
+
+  /** Mounts that show a container its own part of the tree, below `target`. */
+  mounts(container: string, target: string): { source: string; target: string }[] {
+    const path = join(this.path, container);
+    if (this.#layout.version === 2) return [{ source: join(this.#layout.mount, path), target }];
+    const { controllers } = this.#layout;
+    return CONTROLLERS.map((controller) => ({ source: join(controllers[controller], path), target: join(target, controller) }));
+  }
+
+  /** Process ids below the service's directory, or below one container's. */
+  async processes(container = ""): Promise<number[]> {
+    const root = this.#layout.version === 2 ? this.#layout.mount : this.#layout.controllers.pids;
+    return processesBelow(join(root, this.path, container));
+  }
+
+  /** Removes the tree, or one container's part of it. The processes must be gone. */
+  async remove(container = ""): Promise<void> {
+    for (const root of this.#roots()) await removeTree(join(root, this.path, container));
+  }
+
+  #roots(): readonly string[] {
+    return this.#layout.version === 2 ? [this.#layout.mount] : this.#layout.hierarchies;
+  }
+
+  async #limit(path: string, ceiling: CgroupCeiling): Promise<void> {
+    if (this.#layout.version === 2) {
+      await writeFile(join(this.#layout.mount, path, "memory.max"), String(ceiling.memoryBytes));
+      await writeFile(join(this.#layout.mount, path, "pids.max"), String(ceiling.pids));
+      return;
+    }
+    const { memory, pids } = this.#layout.controllers;
+    await writeFile(join(memory, path, "memory.limit_in_bytes"), String(ceiling.memoryBytes));
+    await writeFile(join(pids, path, "pids.max"), String(ceiling.pids));
+  }
+
+  async #enableControllers(path: string): Promise<void> {
+    if (this.#layout.version !== 2) return;
+    await writeFile(join(this.#layout.mount, path, "cgroup.subtree_control"), "+memory +pids +cpu");
+  }
+}
+
+function dirnameOf(path: string): string {
+  return join(path, "..");
+}
+
+async function processesBelow(directory: string): Promise<number[]> {
+  if (!existsSync(directory)) return [];
+  const own = (await readFile(join(directory, "cgroup.procs"), "utf8").catch(() => "")).split("\n").filter(Boolean).map(Number);
+  const entries = await readdir(directory, { withFileTypes: true });
+  const below = await Promise.all(entries.filter((entry) => entry.isDirectory()).map((entry) => processesBelow(join(directory, entry.name))));
+  return [...own, ...below.flat()];
+}
+
+async function removeTree(directory: string): Promise<void> {
+  if (!existsSync(directory)) return;
+  const entries = await readdir(directory, { withFileTypes: true });
+  for (const entry of entries) if (entry.isDirectory()) await removeTree(join(directory, entry.name));
+  // The kernel lets go of an emptied cgroup a moment after its last process is reaped.
+  for (let attempt = 0; attempt < 50; attempt++) {
+    try {
+      await rmdir(directory);
+      return;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT") return;
+      if (code !== "EBUSY") throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * The room that makes containers: finds what this machine offers, sweeps what a killed service left, and
+ * launches. Refuses, saying what is missing, where a container with its limits cannot be had.
+ */
+import { existsSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { totalmem } from "node:os";
+import { join } from "node:path";
+import { type CgroupLayout, findCgroupLayout } from "./cgroup-layout.ts";
+import { CgroupTree } from "./cgroup-tree.ts";
+import { OWNER_FILE, type Owner, sweepLeftovers } from "./janitor.ts";
+import { launchContainer, type LaunchOptions } from "./launcher.ts";
+import { findOciRuntime, type OciRuntime, type OciRuntimeName } from "./oci-runtime.ts";
+import type { Confinement, Container, ContainerSpec } from "./ports.ts";
+import { startTime } from "./process-identity.ts";
+import { imageRootfs, machineRootfs } from "./rootfs.ts";
+
+export interface ConfinementOptions {
+  readonly runtime: OciRuntimeName | "auto";
+  /** Directory of a built image, or empty for the machine's own /usr. */
+  readonly rootfs: string;
+  /** Parent of the service's cgroup below each mount point; empty for the root. */
+  readonly cgroupParent: string;
+  readonly stateDirectory: string;
+  /** Bound on everything the service runs. Bytes. */
+  readonly memoryBytesMax?: number;
+}
+
+/** This machine cannot make containers as configured; the message says what is missing. */
+export class ConfinementUnavailable extends Error {
+  override readonly name = "ConfinementUnavailable";
+}
+
+const PIDS_MAX = 32_768;
+/** Of the machine's memory, what the service's containers may use together. */
+const MEMORY_SHARE = 0.85;
+
+let instances = 0;
+
+export async function createConfinement(options: ConfinementOptions): Promise<MachineConfinement> {
+  if (process.getuid?.() !== 0) {
+    throw new ConfinementUnavailable("containers with limits need root: start the service as root, e.g. with sudo");
+  }
+  const layout = findCgroupLayout();
+  if ("missing" in layout) throw new ConfinementUnavailable(`no cgroups: ${layout.missing}`);
+  const runtime = await findOciRuntime(options.runtime, layout);
+  if (runtime === null) {
+    const wanted = options.runtime === "auto" ? "neither crun nor runc" : `no ${options.runtime}`;
+    throw new ConfinementUnavailable(`${wanted} was found: install one, e.g. apt-get install crun`);
+  }
+  await mkdir(options.stateDirectory, { recursive: true, mode: 0o755 });
+  await sweepLeftovers(options.stateDirectory, layout, runtime);
+  const instance = `${process.pid}-${startTime(process.pid)}-${instances++}`;
+  const directory = join(options.stateDirectory, instance);
+  await mkdir(directory, { mode: 0o755 });
+  const owner: Owner = { pid: process.pid, since: startTime(process.pid) ?? "", cgroupParent: options.cgroupParent, instance };
+  await writeFile(join(directory, OWNER_FILE), JSON.stringify(owner));
+  const tree = new CgroupTree(layout, options.cgroupParent, instance);
+  const memoryBytes = options.memoryBytesMax ?? Math.floor(totalmem() * MEMORY_SHARE);
+  await tree.create({ memoryBytes, pids: PIDS_MAX });
+  const rootfs = await (options.rootfs === "" ? machineRootfs(join(directory, "rootfs")) : imageRootfs(join(directory, "rootfs"), options.rootfs));
+  return new MachineConfinement(layout, {
+    runtime,
+    tree,
+    rootfs,
+    directory,
+    swapAccounted: layout.version === 2 || existsSync(join(layout.controllers.memory, "memory.memsw.limit_in_bytes")),
+    slotCeiling: { memoryBytes, pids: PIDS_MAX },
+  });
+}
+
+export class MachineConfinement implements Confinement {
+  readonly layout: CgroupLayout;
+  readonly runtime: OciRuntime;
+  readonly tree: CgroupTree;
+  readonly #options: LaunchOptions;
+  readonly #containers = new Set<Container>();
+  #ordinal = 0;
+
+  constructor(layout: CgroupLayout, options: LaunchOptions) {
+    this.layout = layout;
+    this.runtime = options.runtime;
+    this.tree = options.tree;
+    this.#options = options;
+  }
+
+  get cgroupVersion(): 1 | 2 {
+    return this.tree.version;
+  }
+
+  async launch(spec: ContainerSpec): Promise<Container> {
+    const container = await launchContainer(this.#options, spec, this.#ordinal++);
+    this.#containers.add(container);
+    void container.exited.then(() => this.#containers.delete(container));
+    return container;
+  }
+
+  async controlDirectory(name: string): Promise<string> {
+    const directory = join(this.#options.directory, name, "control");
+    await mkdir(join(directory, "cgroup"), { recursive: true, mode: 0o755 });
+    for (const controller of ["memory", "pids", "cpuacct"]) await mkdir(join(directory, "cgroup", controller), { recursive: true });
+    return directory;
+  }
+
+  /** Ends every container and removes the service's cgroup and state. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#containers].map((container) => container.close()));
+    await this.tree.remove();
+    await rm(this.#options.directory, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,135 @@
+/** One container from start to end: bundle, runtime process, cgroup, and nothing of them left afterwards. */
+import type { ChildProcess } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ociConfig, uidRangeStart } from "./bundle.ts";
+import type { CgroupTree } from "./cgroup-tree.ts";
+import { type ContainerProcess, deleteContainer, type OciRuntime, startContainer } from "./oci-runtime.ts";
+import type { Container, ContainerExit, ContainerSpec } from "./ports.ts";
+import { isAlive, killProcess, startTime } from "./process-identity.ts";
+import { makeMountPoint, type Rootfs } from "./rootfs.ts";
+
+const STDERR_BYTES_MAX = 16 << 10;
+
+export interface LaunchOptions {
+  readonly runtime: OciRuntime;
+  readonly tree: CgroupTree;
+  readonly rootfs: Rootfs;
+  /** Directory of this service's state. */
+  readonly directory: string;
+  readonly swapAccounted: boolean;
+  /** Bound on all slots of a container together. */
+  readonly slotCeiling: { readonly memoryBytes: number; readonly pids: number };
+}
+
+/** Writes the bundle and starts the container. */
+export async function launchContainer(options: LaunchOptions, spec: ContainerSpec, ordinal: number): Promise<Container> {
+  const bundle = join(options.directory, spec.name, "bundle");
+  const state = join(options.directory, "runtime");
+  const id = `${options.tree.path.slice(options.tree.path.lastIndexOf("/") + 1)}-${spec.name}`;
+  await mkdir(bundle, { recursive: true });
+  await mkdir(state, { recursive: true });
+  await options.tree.createContainer(spec.name, options.slotCeiling);
+  for (const mount of [...options.rootfs.base, ...spec.mounts]) await makeMountPoint(options.rootfs, mount);
+  const config = ociConfig({
+    spec,
+    ordinal,
+    rootfs: options.rootfs.path,
+    base: options.rootfs.base,
+    cgroupsPath: options.tree.containerPath(spec.name),
+    cgroupMounts: spec.capabilities.includes("CAP_SYS_ADMIN") ? options.tree.mounts(spec.name, "/run/rollcall/cgroup") : [],
+    arch: process.arch,
+    swapAccounted: options.swapAccounted,
+  });
+  await writeFile(join(bundle, "config.json"), JSON.stringify(config));
+  const started = startContainer(options.runtime, state, bundle, id);
+  return new RunningContainer(options, { name: spec.name, id, state, owner: uidRangeStart(ordinal) }, started);
+}
+
+interface Identity {
+  readonly name: string;
+  readonly id: string;
+  /** The runtime's state directory. */
+  readonly state: string;
+  /** The machine's user id that is root inside. */
+  readonly owner: number;
+}
+
+class RunningContainer implements Container {
+  readonly exited: Promise<ContainerExit>;
+  readonly #options: LaunchOptions;
+  readonly #identity: Identity;
+  readonly #process: ChildProcess;
+  readonly #pidFile: string;
+  #stderr = "";
+  #init: { pid: number; since: string | null } | null = null;
+  #closing: Promise<void> | null = null;
+
+  constructor(options: LaunchOptions, identity: Identity, started: ContainerProcess) {
+    this.#options = options;
+    this.#identity = identity;
+    this.#process = started.process;
+    this.#pidFile = started.pidFile;
+    const { process } = started;
+    process.stdout?.on("data", (chunk: Buffer) => this.#remember(chunk));
+    process.stderr?.on("data", (chunk: Buffer) => this.#remember(chunk));
+    this.exited = new Promise((resolve) => {
+      process.once("error", (error) => resolve({ code: null, signal: null, stderr: error.message }));
+      process.once("close", (code, signal) => resolve({ code, signal, stderr: this.#stderr }));
+    });
+  }
+
+  get name(): string {
+    return this.#identity.name;
+  }
+
+  get pid(): number {
+    return this.#readInit()?.pid ?? this.#process.pid ?? 0;
+  }
+
+  kill(): void {
+    const init = this.#readInit();
+    // The first process of a pid namespace takes all others with it.
+    if (init !== null && isAlive(init.pid, init.since)) killProcess(init.pid);
+    else if (init === null && this.#process.exitCode === null) this.#process.kill("SIGKILL");
+  }
+
+  createLeaf(leaf: string): Promise<void> {
+    return this.#options.tree.createLeaf(this.name, leaf, this.#identity.owner);
+  }
+
+  async killLeaf(leaf: string): Promise<void> {
+    for (const pid of await this.#options.tree.processes(join(this.name, leaf)).catch(() => [])) killProcess(pid);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  async #end(): Promise<void> {
+    this.kill();
+    await this.exited;
+    // The runtime process may have died before the container did.
+    for (const pid of await this.#options.tree.processes(this.name).catch(() => [])) killProcess(pid);
+    await deleteContainer(this.#options.runtime, this.#identity.state, this.#identity.id);
+    await this.#options.tree.remove(this.name).catch(() => undefined);
+    await rm(join(this.#options.directory, this.name), { recursive: true, force: true });
+  }
+
+  #remember(chunk: Buffer): void {
+    this.#stderr = (this.#stderr + chunk.toString("utf8")).slice(-STDERR_BYTES_MAX);
+  }
+
+  #readInit(): { pid: number; since: string | null } | null {
+    if (this.#init !== null) return this.#init;
+    try {
+      const pid = Number(readFileSync(this.#pidFile, "utf8"));
+      if (Number.isInteger(pid) && pid > 1) this.#init = { pid, since: startTime(pid) };
+    } catch {
+      // Not written yet, or the container never started.
+    }
+    return this.#init;
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * One slot of the container engine. It has a slot process in each fork server that it was asked to use so far;
+ * a call goes to the one whose profile covers what the program imports.
+ */
+import type { Evidence, RunSpec, Sandbox } from "../../core/ports.ts";
+import type { ForkServer } from "./fork-server.ts";
+import { chooseProfile, type ImportProfile } from "./import-profiles.ts";
+import type { SlotConnection } from "./slot-connection.ts";
+
+interface Lane {
+  readonly server: ForkServer;
+  readonly slot: SlotConnection;
+}
+
+export class ContainerSandbox implements Sandbox {
+  readonly #index: number;
+  readonly #diskBytes: number;
+  readonly #serverOf: (profile: ImportProfile) => Promise<ForkServer>;
+  readonly #lanes = new Map<string, Promise<Lane>>();
+  #closed = false;
+
+  constructor(index: number, diskBytes: number, serverOf: (profile: ImportProfile) => Promise<ForkServer>) {
+    this.#index = index;
+    this.#diskBytes = diskBytes;
+    this.#serverOf = serverOf;
+  }
+
+  /** Opens the slot process of a profile ahead of its first call. */
+  async warm(profile: ImportProfile): Promise<void> {
+    await this.#lane(profile);
+  }
+
+  async run(spec: RunSpec, signal: AbortSignal): Promise<Evidence> {
+    const profile = chooseProfile(spec);
+    const { server, slot } = await this.#lane(profile);
+    if (slot.diskBytes !== spec.limits.disk_bytes) await server.resizeSlot(this.#index, slot, spec.limits.disk_bytes);
+    const evidence = await slot.run(spec, signal);
+    // A slot that asked to be replaced is replaced before anybody waits for it.
+    if (!slot.usable && !this.#closed) this.#lane(profile).catch(() => undefined);
+    return evidence;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const lane of this.#lanes.values()) lane.then(({ slot }) => slot.close(), () => undefined);
+    this.#lanes.clear();
+  }
+
+  async #lane(profile: ImportProfile): Promise<Lane> {
+    const known = this.#lanes.get(profile.name);
+    if (known !== undefined) {
+      const lane = await known.catch(() => null);
+      if (lane?.slot.usable === true) return lane;
+      if (this.#lanes.get(profile.name) !== known) return this.#lane(profile);
+    }
+    const opened = this.#open(profile);
+    this.#lanes.set(profile.name, opened);
+    return opened;
+  }
+
+  async #open(profile: ImportProfile): Promise<Lane> {
+    const server = await this.#serverOf(profile);
+    const slot = await server.openSlot(this.#index, this.#diskBytes);
+    if (this.#closed) slot.close();
+    return { server, slot };
+  }
+}

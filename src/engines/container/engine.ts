@@ -1,0 +1,184 @@
+/**
+ * The container engine: for each import profile one container with a fork server, and in each of them a slot
+ * process for every slot that was used. What runs in a slot is forked from a warm interpreter, or is a
+ * command line executed in the same confinement.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Confinement, Mount } from "../../confine/ports.ts";
+import { type Engine, SandboxFault } from "../../core/ports.ts";
+import type { EngineDescription } from "../../contract/description.ts";
+import { ContainerSandbox } from "./container-sandbox.ts";
+import { ForkServer } from "./fork-server.ts";
+import { IMPORT_PROFILES, type ImportProfile } from "./import-profiles.ts";
+
+export interface ContainerEngineOptions {
+  readonly confinement: Confinement;
+  /** What confines its containers, for `describe`. */
+  readonly confinementDetail: Readonly<Record<string, string>>;
+  readonly slots: number;
+  /** Python inside the container. */
+  readonly interpreter: string;
+  /** Directory with the fork server's files and its compiled part, on this side. */
+  readonly forkServerDirectory: string;
+  /** Directory of Python packages on this side; null when they are part of the rootfs. */
+  readonly packagesDirectory: string | null;
+  /** Where packages are found inside. */
+  readonly packagePaths: readonly string[];
+  /** Node executable on this side, for programs of runtime `node`. */
+  readonly nodePath: string;
+  /** Scratch size that slots are opened with: the default of `limits.disk_bytes`. */
+  readonly diskBytes: number;
+  readonly onFault: (fault: SandboxFault) => void;
+}
+
+export const NODE_INSIDE = "/opt/node/bin/node";
+const FORK_SERVER_INSIDE = "/opt/rollcall/forkserver";
+export const PACKAGES_INSIDE = "/opt/rollcall/packages";
+const SCRATCH_INODES = 16_384;
+/** Of one container's own processes (the fork server), slots have cgroups of their own. Bytes. */
+const FORK_SERVER_MEMORY_BYTES = 1 << 30;
+const FORK_SERVER_PIDS = 256;
+const RESTART_DELAY_MS_MAX = 5_000;
+
+/** What the fork server needs inside its user namespace to make slots; slots keep five, programs none. */
+const CAPABILITIES = ["CAP_SYS_ADMIN", "CAP_SYS_CHROOT", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL", "CAP_CHOWN", "CAP_DAC_OVERRIDE"];
+
+/** The whole environment of a program; the call's own `env` is added to it. */
+function baseEnvironment(packagePaths: readonly string[]): Record<string, string> {
+  const oneThread = Object.fromEntries(
+    ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMEXPR_MAX_THREADS"].map((name) => [name, "1"]),
+  );
+  return {
+    PATH: "/usr/local/bin:/usr/bin:/bin:/opt/node/bin",
+    HOME: "/tmp",
+    LANG: "C.UTF-8",
+    PYTHONPATH: packagePaths.join(":"),
+    PYTHONHASHSEED: "0",
+    PYTHONDONTWRITEBYTECODE: "1",
+    PYTHONNOUSERSITE: "1",
+    MPLBACKEND: "Agg",
+    MPLCONFIGDIR: "/tmp",
+    ...oneThread,
+  };
+}
+
+export class ContainerEngine implements Engine {
+  readonly name = "container";
+  readonly slots: number;
+  readonly #options: ContainerEngineOptions;
+  readonly #servers = new Map<string, Promise<ForkServer>>();
+  #python = "";
+  #missing: readonly string[] = [];
+  #started = 0;
+  #closed = false;
+
+  constructor(options: ContainerEngineOptions) {
+    this.#options = options;
+    this.slots = options.slots;
+  }
+
+  get pythonVersion(): string {
+    return this.#python;
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(IMPORT_PROFILES.map((profile) => this.#server(profile)));
+  }
+
+  async openSandbox(index: number): Promise<ContainerSandbox> {
+    if (this.#closed) throw new SandboxFault("closed", "the engine is closed");
+    const sandbox = new ContainerSandbox(index, this.#options.diskBytes, (profile) => this.#server(profile));
+    await sandbox.warm(IMPORT_PROFILES[0] as ImportProfile);
+    return sandbox;
+  }
+
+  describe(): EngineDescription {
+    const enforced = (name: string, detail: string) => ({ name, state: "enforced" as const, detail });
+    return {
+      engine: this.name,
+      tier: "container",
+      slots: this.slots,
+      layers: [
+        enforced("user namespace", "root inside is an unprivileged user outside; a range of ids for each container"),
+        enforced("pid, mount, ipc, uts, network and cgroup namespaces", "for each slot; no network device is up"),
+        enforced("read-only root", "scratch file systems of limited size at /work, /tmp and /dev/shm"),
+        enforced("seccomp", "an allowlist for the container, a tighter filter for each slot"),
+        enforced("capabilities", "none in a program; no_new_privs"),
+        enforced("cgroup", "memory and processes limited for each call, for each container and in all"),
+      ],
+      detail: { ...this.#options.confinementDetail, python: this.#python, missing_packages: this.#missing.join(", ") || "none" },
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#servers.values()].map((server) => server.then((running) => running.close(), () => undefined)));
+  }
+
+  #server(profile: ImportProfile): Promise<ForkServer> {
+    const known = this.#servers.get(profile.name);
+    if (known !== undefined) return known;
+    if (this.#closed) return Promise.reject(new SandboxFault("closed", "the engine is closed"));
+    const started = this.#launch(profile);
+    this.#servers.set(profile.name, started);
+    started.then(
+      (server) => server.ended.then(() => this.#replace(profile, started, 0)),
+      () => this.#replace(profile, started, RESTART_DELAY_MS_MAX),
+    );
+    return started;
+  }
+
+  /** A fork server that ended is started anew at once, one that cannot start after a while. */
+  #replace(profile: ImportProfile, ended: Promise<ForkServer>, delayMs: number): void {
+    if (this.#servers.get(profile.name) !== ended || this.#closed) return;
+    this.#options.onFault(new SandboxFault("fork_server_died", `the fork server of profile ${profile.name} ended and is replaced`));
+    const restart = () => {
+      if (this.#servers.get(profile.name) === ended) this.#servers.delete(profile.name);
+      if (!this.#closed) this.#server(profile).catch(() => undefined);
+    };
+    if (delayMs === 0) restart();
+    else setTimeout(restart, delayMs).unref();
+  }
+
+  async #launch(profile: ImportProfile): Promise<ForkServer> {
+    const options = this.#options;
+    const forkServerOptions = {
+      control: "/run/rollcall/control.sock",
+      modules: profile.modules,
+      sys_path: options.packagePaths,
+      cgroup_root: "/run/rollcall/cgroup",
+      cgroup_v2: options.confinement.cgroupVersion === 2,
+      inodes: SCRATCH_INODES,
+    };
+    const { server, ready } = await ForkServer.start(options.confinement, {
+      name: `python-${profile.name}-${this.#started++}`,
+      argv: [options.interpreter, "-S", `${FORK_SERVER_INSIDE}/fork_server.py`, JSON.stringify(forkServerOptions)],
+      env: baseEnvironment(options.packagePaths),
+      uid: 0,
+      mounts: this.#mounts(),
+      capabilities: CAPABILITIES,
+      memoryBytes: FORK_SERVER_MEMORY_BYTES,
+      pids: FORK_SERVER_PIDS,
+    });
+    this.#python = ready.python;
+    if (ready.missing.length >= this.#missing.length) this.#missing = ready.missing;
+    return server;
+  }
+
+  #mounts(): Mount[] {
+    const { forkServerDirectory, packagesDirectory, nodePath } = this.#options;
+    const mounts: Mount[] = [
+      { source: forkServerDirectory, target: FORK_SERVER_INSIDE, readOnly: true },
+      { source: nodePath, target: NODE_INSIDE, readOnly: true },
+    ];
+    if (packagesDirectory !== null) {
+      mounts.push({ source: packagesDirectory, target: PACKAGES_INSIDE, readOnly: true });
+      // The machine's own packages are not part of the sandbox: what a program finds must not depend on them.
+      for (const directory of ["/usr/lib/python3/dist-packages", "/usr/local/lib/python3/dist-packages"]) {
+        if (existsSync(directory)) mounts.push({ source: join(forkServerDirectory, "empty"), target: directory, readOnly: true });
+      }
+    }
+    return mounts;
+  }
+}

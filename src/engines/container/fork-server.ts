@@ -1,0 +1,212 @@
+/**
+ * One container with a fork server in it, and the connections of its slots. The fork server is asked to open
+ * and resize slots, one request at a time; calls go to the slots' own sockets and never through here.
+ */
+import { once } from "node:events";
+import { chmod } from "node:fs/promises";
+import { createServer, type Server, type Socket } from "node:net";
+import { join } from "node:path";
+import type { Confinement, Container, ContainerSpec } from "../../confine/ports.ts";
+import { SandboxFault } from "../../core/ports.ts";
+import { FrameReader } from "../../lib/framing.ts";
+import { encodeObject, FRAME, FRAME_BYTES_MAX } from "./protocol.ts";
+import { SlotConnection } from "./slot-connection.ts";
+
+/** How long a fork server may take to import its modules. */
+const START_MS_MAX = 60_000;
+/** How long a slot may take to be opened or resized. */
+const REQUEST_MS_MAX = 10_000;
+const FIRST_SLOT_UID = 1_000;
+
+interface Hello {
+  readonly socket: Socket;
+  readonly reader: FrameReader;
+}
+
+interface Pending<T> {
+  readonly resolve: (value: T) => void;
+  readonly reject: (fault: SandboxFault) => void;
+}
+
+export interface ReadyMessage {
+  readonly python: string;
+  readonly missing: readonly string[];
+  readonly modules: number;
+}
+
+export class ForkServer {
+  readonly name: string;
+  readonly #container: Container;
+  readonly #listener: Server;
+  readonly #sockets = new Set<Socket>();
+  readonly #slots = new Set<SlotConnection>();
+  readonly #hellos = new Map<number, Pending<Hello>>();
+  readonly #ready: Promise<ReadyMessage>;
+  #readyPending!: Pending<ReadyMessage>;
+  #control: Socket | null = null;
+  #reply: Pending<{ pid: number }> | null = null;
+  #requests: Promise<unknown> = Promise.resolve();
+  #gone: SandboxFault | null = null;
+  /** Settles once the container and everything in it is gone. */
+  readonly ended: Promise<void>;
+
+  private constructor(container: Container, listener: Server) {
+    this.name = container.name;
+    this.#container = container;
+    this.#listener = listener;
+    this.#ready = new Promise((resolve, reject) => (this.#readyPending = { resolve, reject }));
+    this.#ready.catch(() => undefined);
+    listener.on("connection", (socket) => this.#connected(socket));
+    this.ended = container.exited.then((exit) => {
+      const words = exit.stderr.trim().split("\n").slice(-6).join("\n");
+      this.#lost(new SandboxFault("fork_server_died", `the fork server ${this.name} ended (${exit.signal ?? exit.code}): ${words}`));
+      return this.close();
+    });
+  }
+
+  /** Starts a container and waits until its fork server has imported everything. */
+  static async start(confinement: Confinement, spec: Omit<ContainerSpec, "controlDirectory">): Promise<{ server: ForkServer; ready: ReadyMessage }> {
+    const controlDirectory = await confinement.controlDirectory(spec.name);
+    const path = join(controlDirectory, "control.sock");
+    const listener = createServer();
+    listener.listen(path);
+    await once(listener, "listening");
+    // The container's root is an unprivileged user of this machine; the directory is shown to it alone.
+    await chmod(path, 0o666);
+    const container = await confinement.launch({ ...spec, controlDirectory });
+    const server = new ForkServer(container, listener);
+    const timer = setTimeout(() => server.#lost(new SandboxFault("fork_server_slow", `the fork server ${spec.name} was not ready in time`)), START_MS_MAX);
+    try {
+      return { server, ready: await server.#ready };
+    } catch (error) {
+      await server.close();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  get usable(): boolean {
+    return this.#gone === null;
+  }
+
+  /** A new slot process for slot `index`. */
+  async openSlot(index: number, diskBytes: number): Promise<SlotConnection> {
+    const leaf = `slot-${index}`;
+    const message = { index, uid: FIRST_SLOT_UID + index, disk_bytes: diskBytes, leaf };
+    return this.#exclusive(async () => {
+      await this.#container.createLeaf(leaf);
+      const hello = new Promise<Hello>((resolve, reject) => this.#hellos.set(index, { resolve, reject }));
+      hello.catch(() => undefined);
+      const { pid } = await this.#request(FRAME.open, message);
+      const { socket, reader } = await this.#withinTime(hello);
+      const slot = new SlotConnection({ socket, reader, pid, kill: () => void this.#container.killLeaf(leaf) }, diskBytes);
+      this.#slots.add(slot);
+      socket.once("close", () => this.#slots.delete(slot));
+      return slot;
+    });
+  }
+
+  /** Changes the size of an idle slot's scratch file system. */
+  async resizeSlot(index: number, slot: SlotConnection, diskBytes: number): Promise<void> {
+    await this.#exclusive(() => this.#request(FRAME.resize, { index, pid: slot.pid, disk_bytes: diskBytes }));
+    slot.diskBytes = diskBytes;
+  }
+
+  async close(): Promise<void> {
+    this.#lost(new SandboxFault("closed", `the fork server ${this.name} was closed`));
+    this.#listener.close();
+    for (const socket of this.#sockets) socket.destroy();
+    await this.#container.close();
+  }
+
+  #connected(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.on("error", () => socket.destroy());
+    socket.once("close", () => this.#sockets.delete(socket));
+    const reader = new FrameReader(FRAME_BYTES_MAX);
+    const first = (chunk: Buffer): void => {
+      const frames = this.#read(reader, chunk, socket);
+      const frame = frames[0];
+      if (frame === undefined) return;
+      socket.off("data", first);
+      if (frame[0] === FRAME.hello || frame[0] === FRAME.fault) this.#hello(frame, { socket, reader });
+      else this.#attach(socket, reader, frames);
+    };
+    socket.on("data", first);
+  }
+
+  #hello(frame: Buffer, hello: Hello): void {
+    const index = frame.readUInt32LE(1);
+    const pending = this.#hellos.get(index);
+    this.#hellos.delete(index);
+    if (frame[0] === FRAME.fault) pending?.reject(new SandboxFault("slot_not_confined", frame.subarray(5).toString("utf8")));
+    else pending?.resolve(hello);
+  }
+
+  /** The fork server's own connection. */
+  #attach(socket: Socket, reader: FrameReader, frames: readonly Buffer[]): void {
+    this.#control = socket;
+    socket.on("data", (chunk: Buffer) => this.#messages(this.#read(reader, chunk, socket)));
+    socket.once("close", () => this.#container.kill());
+    this.#messages(frames);
+  }
+
+  #messages(frames: readonly Buffer[]): void {
+    for (const frame of frames) {
+      const message = JSON.parse(frame.subarray(1).toString("utf8")) as ReadyMessage & { pid: number; message: string };
+      if (frame[0] === FRAME.ready) this.#readyPending.resolve(message);
+      else if (frame[0] === FRAME.done) this.#reply?.resolve(message);
+      else {
+        const fault = new SandboxFault("fork_server_refused", message.message);
+        this.#reply?.reject(fault);
+        this.#readyPending.reject(fault);
+      }
+    }
+  }
+
+  #read(reader: FrameReader, chunk: Buffer, socket: Socket): Buffer[] {
+    try {
+      return reader.push(chunk);
+    } catch {
+      socket.destroy();
+      return [];
+    }
+  }
+
+  #request(kind: number, message: object): Promise<{ pid: number }> {
+    if (this.#gone !== null) return Promise.reject(this.#gone);
+    const reply = new Promise<{ pid: number }>((resolve, reject) => (this.#reply = { resolve, reject }));
+    this.#control?.write(encodeObject(kind, message));
+    return this.#withinTime(reply).finally(() => (this.#reply = null));
+  }
+
+  /** The fork server answers in order, so requests are made in order. */
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#requests.then(work);
+    this.#requests = result.catch(() => undefined);
+    return result;
+  }
+
+  /** A fork server that does not answer is ended: its container is replaced. */
+  async #withinTime<T>(answer: Promise<T>): Promise<T> {
+    const timer = setTimeout(() => {
+      this.#lost(new SandboxFault("fork_server_hung", `the fork server ${this.name} did not answer in time`));
+      this.#container.kill();
+    }, REQUEST_MS_MAX);
+    try {
+      return await answer;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #lost(fault: SandboxFault): void {
+    this.#gone ??= fault;
+    this.#readyPending.reject(fault);
+    this.#reply?.reject(fault);
+    for (const pending of this.#hellos.values()) pending.reject(fault);
+    this.#hellos.clear();
+    for (const slot of this.#slots) slot.close();
+  }
+}

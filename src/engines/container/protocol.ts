@@ -1,0 +1,234 @@
+/**
+ * Frames between the engine and what runs in its containers. The other side is C
+ * (sandbox-images/python/forkserver/frame.c) for slots and Python (fork_server.py) for the fork server.
+ *
+ * A frame is a 32-bit length, a kind byte and a body; numbers are little-endian.
+ */
+import type { CollectedBytes, EndedBy, Evidence, ProgramReport, RunSpec } from "../../core/ports.ts";
+
+export const FRAME = {
+  /** Engine to slot: carry out one call. */
+  run: 1,
+  /** Engine to slot: end the call that is running. */
+  cancel: 2,
+  /** Slot to engine: how the call ended. */
+  evidence: 3,
+  /** Slot to engine, first frame of its connection. */
+  hello: 4,
+  /** Slot to engine, last frame: it found itself not fit to go on. */
+  fault: 5,
+  /** Engine to fork server. */
+  open: 16,
+  resize: 17,
+  /** Fork server to engine. */
+  ready: 18,
+  failed: 19,
+  done: 20,
+} as const;
+
+/** Longest frame either side takes. Bytes. */
+export const FRAME_BYTES_MAX = 256 << 20;
+
+/** A program may write this many times what is kept before it is ended. */
+const FLOOD_FACTOR = 4;
+const COLLECT_BYTES_MAX = 64 << 20;
+const RUN_FLAG = { cell: 1, exec: 2, files: 4 } as const;
+
+class FrameWriter {
+  readonly #parts: Buffer[] = [];
+  #numbers: number[] = [];
+
+  u8(value: number): this {
+    this.#numbers.push(value & 0xff);
+    return this;
+  }
+
+  u32(value: number): this {
+    this.#numbers.push(value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24);
+    return this;
+  }
+
+  u64(value: number): this {
+    return this.u32(value % 2 ** 32).u32(Math.floor(value / 2 ** 32));
+  }
+
+  bytes(value: Buffer | string): this {
+    const data = typeof value === "string" ? Buffer.from(value, "utf8") : value;
+    this.u32(data.length);
+    this.#flush();
+    this.#parts.push(data);
+    return this;
+  }
+
+  strings(values: readonly (Buffer | string)[]): this {
+    this.u32(values.length);
+    for (const value of values) this.bytes(value);
+    return this;
+  }
+
+  frame(kind: number): Buffer {
+    this.#flush();
+    const length = this.#parts.reduce((sum, part) => sum + part.length, 0);
+    const header = Buffer.allocUnsafe(5);
+    header.writeUInt32LE(length + 1, 0);
+    header[4] = kind;
+    return Buffer.concat([header, ...this.#parts], length + 5);
+  }
+
+  #flush(): void {
+    if (this.#numbers.length === 0) return;
+    this.#parts.push(Buffer.from(this.#numbers));
+    this.#numbers = [];
+  }
+}
+
+/** A frame whose body is a JSON object, as the fork server takes them. */
+export function encodeObject(kind: number, value: object): Buffer {
+  const body = Buffer.from(JSON.stringify(value), "utf8");
+  const header = Buffer.allocUnsafe(5);
+  header.writeUInt32LE(body.length + 1, 0);
+  header[4] = kind;
+  return Buffer.concat([header, body]);
+}
+
+export function encodeCancel(): Buffer {
+  return new FrameWriter().frame(FRAME.cancel);
+}
+
+export function encodeRun(spec: RunSpec): Buffer {
+  const { entry, limits } = spec;
+  const flags = (spec.cell ? RUN_FLAG.cell : 0) | (entry.kind === "exec" ? RUN_FLAG.exec : 0) | (spec.files.length > 0 ? RUN_FLAG.files : 0);
+  return new FrameWriter()
+    .u8(flags)
+    .u64(limits.wall_ms)
+    .u64(limits.cpu_ms)
+    .u64(limits.memory_bytes)
+    .u64(limits.output_bytes)
+    .u64(limits.output_bytes * FLOOD_FACTOR)
+    .u64(limits.processes)
+    .u64(COLLECT_BYTES_MAX)
+    .bytes(entry.fileName)
+    .bytes(spec.source)
+    .bytes(spec.stdin)
+    .strings(entry.kind === "exec" ? [...entry.argv, ...spec.args] : spec.args)
+    .strings(Object.entries(spec.env).map(([name, value]) => `${name}=${value}`))
+    .strings(spec.files.flatMap((file) => [file.path, file.content]))
+    .strings(spec.collect)
+    .frame(FRAME.run);
+}
+
+/** Reads a body; a read past its end throws RangeError, which the connection takes for a broken slot. */
+class FrameParser {
+  readonly #body: Buffer;
+  #at = 0;
+
+  constructor(body: Buffer) {
+    this.#body = body;
+  }
+
+  u8(): number {
+    this.#at += 1;
+    return this.#body.readUInt8(this.#at - 1);
+  }
+
+  u32(): number {
+    this.#at += 4;
+    return this.#body.readUInt32LE(this.#at - 4);
+  }
+
+  u64(): number {
+    const low = this.u32();
+    return low + this.u32() * 2 ** 32;
+  }
+
+  bytes(): Buffer {
+    const length = this.u32();
+    if (this.#at + length > this.#body.length) throw new RangeError("a frame ends within a field");
+    this.#at += length;
+    return this.#body.subarray(this.#at - length, this.#at);
+  }
+}
+
+const ENDED_BY: readonly (EndedBy | null)[] = [null, "wall", "cpu", "output", "cancel"];
+const COLLECT_STATUS = ["ok", "not_found", "not_a_regular_file", "too_large", "unreadable"] as const;
+const REPORT_TEXT_MAX = 64 << 10;
+
+export interface DecodedEvidence {
+  readonly evidence: Evidence;
+  /** False when the slot should be replaced before its next call. */
+  readonly reusable: boolean;
+}
+
+/** @throws RangeError or SyntaxError when the frame is not evidence. */
+export function decodeEvidence(body: Buffer, spec: RunSpec): DecodedEvidence {
+  const parser = new FrameParser(body);
+  const status = parser.u32();
+  const endedBy = ENDED_BY[parser.u8()] ?? null;
+  const diskFull = parser.u8() === 1;
+  const oomKills = parser.u32();
+  const forksRefused = parser.u32();
+  const processes = parser.u32();
+  const cpuUs = parser.u64();
+  const memoryPeakBytes = parser.u64();
+  const startUs = parser.u64();
+  const wallUs = parser.u64();
+  const stdout = { totalBytes: parser.u64(), head: parser.bytes(), tail: parser.bytes() };
+  const stderr = { totalBytes: parser.u64(), head: parser.bytes(), tail: parser.bytes() };
+  const report = decodeReport(parser.bytes());
+  const files = decodeFiles(parser, spec);
+  const reusable = parser.u8() === 1;
+  const runUs = parser.u64();
+  const signal = status & 0x7f;
+  return {
+    reusable,
+    evidence: {
+      exitCode: signal === 0 ? (status >>> 8) & 0xff : null,
+      signal: signal === 0 ? null : signal,
+      endedBy,
+      oomKills,
+      forksRefused,
+      diskFull,
+      stdout,
+      stderr,
+      files,
+      report,
+      usage: { wall_ms: wallUs / 1000, cpu_ms: cpuUs / 1000, memory_peak_bytes: memoryPeakBytes, processes },
+      startMs: startUs / 1000,
+      runMs: runUs / 1000,
+    },
+  };
+}
+
+function decodeFiles(parser: FrameParser, spec: RunSpec): CollectedBytes[] {
+  const count = parser.u32();
+  if (count !== spec.collect.length) throw new RangeError(`${count} files came back, ${spec.collect.length} were asked for`);
+  return spec.collect.map((path) => {
+    const status = COLLECT_STATUS[parser.u8()] ?? "unreadable";
+    const content = parser.bytes();
+    return { path, content: status === "ok" ? content : status };
+  });
+}
+
+/** The report comes from the program's own process: whatever is not of the agreed shape is dropped. */
+function decodeReport(body: Buffer): ProgramReport {
+  if (body.length === 0) return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString("utf8"));
+  } catch {
+    return {};
+  }
+  if (typeof value !== "object" || value === null) return {};
+  const fields = value as { error?: unknown; value?: unknown };
+  if (typeof fields.value === "string") return { value: fields.value.slice(0, REPORT_TEXT_MAX) };
+  if (typeof fields.error !== "object" || fields.error === null) return {};
+  const { type, message, line } = fields.error as Record<string, unknown>;
+  if (typeof type !== "string" || typeof message !== "string") return {};
+  return {
+    error: {
+      type: type.slice(0, 512),
+      message: message.slice(0, REPORT_TEXT_MAX),
+      line: Number.isSafeInteger(line) ? (line as number) : null,
+    },
+  };
+}
