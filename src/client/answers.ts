@@ -18,7 +18,11 @@ export function errorFrom(body: unknown): SandboxError | null {
     ...(typeof error.path === "string" ? { path: error.path } : {}),
     ...(typeof error.retry_after_ms === "number" ? { retryAfterMs: error.retry_after_ms } : {}),
   };
-  return new SandboxError(error.code as ErrorCode, String(error.message ?? error.code), options);
+  return new SandboxError(
+    error.code as ErrorCode,
+    typeof error.message === "string" ? error.message : error.code,
+    options,
+  );
 }
 
 /** The error of an answer that is not 200, whoever made it. */
@@ -32,15 +36,25 @@ export function errorFromAnswer(status: number, text: string, retryAfter: string
   const known = errorFrom(body);
   if (known !== null) return known;
   const seconds = Number(retryAfter);
-  return new SandboxError("unreachable", `something other than the service answered with status ${status}: ${text.slice(0, 200)}`, {
-    ...(retryAfter !== undefined && Number.isFinite(seconds) ? { retryAfterMs: seconds * 1000 } : {}),
-  });
+  const options =
+    retryAfter !== undefined && Number.isFinite(seconds) ? { retryAfterMs: seconds * 1000 } : {};
+  return new SandboxError(
+    "unreachable",
+    `something other than the service answered with status ${status}: ${text.slice(0, 200)}`,
+    options,
+  );
 }
 
 /** @throws SandboxError `unreachable` when the value is not a Result of this contract. */
 export function resultFrom(value: unknown): Result {
   const result = value as Result | null;
-  if (typeof result === "object" && result !== null && typeof result.id === "string" && Object.hasOwn(OUTCOMES, result.outcome)) return result;
+  if (
+    typeof result === "object" &&
+    result !== null &&
+    typeof result.id === "string" &&
+    Object.hasOwn(OUTCOMES, result.outcome)
+  )
+    return result;
   throw new SandboxError("unreachable", "the answer is not a Result; is the service of another version?");
 }
 

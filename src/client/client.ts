@@ -44,21 +44,38 @@ interface Line {
 }
 
 /** Results of a stream; what is missing when the caller gave up is cancelled, when the stream broke it is an error. */
-async function* readBatch(ids: readonly string[], body: AsyncIterable<Uint8Array>, lineBytesMax: number, signal: AbortSignal | undefined): AsyncGenerator<BatchItem> {
+async function* readBatch(
+  ids: readonly string[],
+  body: AsyncIterable<Uint8Array>,
+  lineBytesMax: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<BatchItem> {
   const open = new Set(ids.keys());
   try {
     let complete = false;
     for await (const text of readLines(body, lineBytesMax)) {
       const line = JSON.parse(text) as Line;
-      if (line.error !== undefined) throw errorFrom(line) ?? new SandboxError("unreachable", "the stream broke with an error that is not known here");
+      if (line.error !== undefined)
+        throw (
+          errorFrom(line) ??
+          new SandboxError("unreachable", "the stream broke with an error that is not known here")
+        );
       if (line.done === true) {
         complete = true;
         continue;
       }
-      if (line.index === undefined || !open.delete(line.index)) throw new SandboxError("unreachable", `the stream has a result for no open call: ${String(line.index)}`);
+      if (line.index === undefined || !open.delete(line.index))
+        throw new SandboxError(
+          "unreachable",
+          `the stream has a result for no open call: ${String(line.index)}`,
+        );
       yield { index: line.index, result: resultFrom(line.result) };
     }
-    if (!complete || open.size > 0) throw new SandboxError("unreachable", `the stream was cut with ${open.size} of ${ids.length} results missing`);
+    if (!complete || open.size > 0)
+      throw new SandboxError(
+        "unreachable",
+        `the stream was cut with ${open.size} of ${ids.length} results missing`,
+      );
   } catch (error) {
     if (!signal?.aborted) throw brokenOff(error);
     yield* cancelAll(ids, open);
@@ -82,7 +99,9 @@ async function readJson(body: Awaited<ReturnType<Transport["ask"]>>, bytesMax: n
       bytes += (chunk as Buffer).length;
       if (bytes > bytesMax) throw new Error(`it is longer than ${bytesMax} bytes`);
     }
-    return JSON.parse((chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes)).toString("utf8")) as unknown;
+    return JSON.parse(
+      (chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes)).toString("utf8"),
+    ) as unknown;
   } catch (error) {
     throw brokenOff(error);
   }
@@ -106,7 +125,13 @@ export function createClient(options: ClientOptions): Executor {
       const id = call.id ?? randomUUID();
       try {
         signal?.throwIfAborted();
-        const body = await ask({ method: "POST", path: "/v1/calls", accept: JSON_TYPE, body: JSON.stringify({ ...call, id }), signal });
+        const body = await ask({
+          method: "POST",
+          path: "/v1/calls",
+          accept: JSON_TYPE,
+          body: JSON.stringify({ ...call, id }),
+          signal,
+        });
         return resultFrom(await readJson(body, resultBytesMax));
       } catch (error) {
         if (signal?.aborted) return cancelledResult(id);
@@ -114,12 +139,21 @@ export function createClient(options: ClientOptions): Executor {
       }
     },
 
-    async executeBatch(calls: readonly Call[], { signal }: ExecuteOptions = {}): Promise<AsyncIterable<BatchItem>> {
+    async executeBatch(
+      calls: readonly Call[],
+      { signal }: ExecuteOptions = {},
+    ): Promise<AsyncIterable<BatchItem>> {
       const named = calls.map((call) => (call.id === undefined ? { ...call, id: randomUUID() } : call));
       const ids = named.map((call) => call.id as string);
       try {
         signal?.throwIfAborted();
-        const body = await ask({ method: "POST", path: "/v1/batches", accept: NDJSON, body: JSON.stringify({ calls: named }), signal });
+        const body = await ask({
+          method: "POST",
+          path: "/v1/batches",
+          accept: NDJSON,
+          body: JSON.stringify({ calls: named }),
+          signal,
+        });
         return readBatch(ids, body, resultBytesMax, signal);
       } catch (error) {
         if (signal?.aborted) return cancelledBatch(ids);
@@ -128,8 +162,12 @@ export function createClient(options: ClientOptions): Executor {
     },
 
     async describe(): Promise<Description> {
-      const description = await readJson(await ask({ method: "GET", path: "/v1/info", accept: JSON_TYPE }), resultBytesMax);
-      if ((description as Description | null)?.service !== "rollcall") throw new SandboxError("unreachable", `what answers at ${options.baseUrl} is not a Rollcall service`);
+      const description = await readJson(
+        await ask({ method: "GET", path: "/v1/info", accept: JSON_TYPE }),
+        resultBytesMax,
+      );
+      if ((description as Description | null)?.service !== "rollcall")
+        throw new SandboxError("unreachable", `what answers at ${options.baseUrl} is not a Rollcall service`);
       return description as Description;
     },
 

@@ -3,7 +3,10 @@
 /**
  * @param lineBytesMax a line longer than that is an error, so that a peer cannot make us keep without bound
  */
-export async function* readLines(chunks: AsyncIterable<Uint8Array>, lineBytesMax: number): AsyncGenerator<string> {
+export async function* readLines(
+  chunks: AsyncIterable<Uint8Array>,
+  lineBytesMax: number,
+): AsyncGenerator<string> {
   let parts: Buffer[] = [];
   let partBytes = 0;
   for await (const bytes of chunks) {
@@ -19,7 +22,8 @@ export async function* readLines(chunks: AsyncIterable<Uint8Array>, lineBytesMax
     if (start === chunk.length) continue;
     parts.push(chunk.subarray(start));
     partBytes += chunk.length - start;
-    if (partBytes > lineBytesMax) throw new Error(`a line of the answer is longer than ${lineBytesMax} bytes`);
+    if (partBytes > lineBytesMax)
+      throw new Error(`a line of the answer is longer than ${lineBytesMax} bytes`);
   }
   if (partBytes > 0) yield Buffer.concat(parts).toString("utf8");
 }

@@ -26,7 +26,9 @@ function mayRetry(error: unknown): boolean {
 }
 
 function settle(error: unknown): unknown {
-  return error instanceof NotAnswered ? new SandboxError("unreachable", error.message, { cause: error.cause }) : error;
+  return error instanceof NotAnswered
+    ? new SandboxError("unreachable", error.message, { cause: error.cause })
+    : error;
 }
 
 /** Between half and all of the wait, so that callers refused together do not come back together. */
@@ -40,7 +42,11 @@ function waitMs(error: unknown, attempt: number, policy: RetryPolicy): number {
  * @param send one attempt
  * @throws SandboxError of the last attempt; the signal's reason when it aborts during a wait.
  */
-export async function withRetries<T>(send: () => Promise<T>, policy: RetryPolicy, signal: AbortSignal | undefined): Promise<T> {
+export async function withRetries<T>(
+  send: () => Promise<T>,
+  policy: RetryPolicy,
+  signal: AbortSignal | undefined,
+): Promise<T> {
   for (let attempt = 0; ; attempt += 1) {
     try {
       return await send();

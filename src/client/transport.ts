@@ -43,7 +43,9 @@ async function readError(body: Dispatcher.ResponseData["body"]): Promise<string>
 
 /** An answer that did not come: what a failed request of undici means to a caller. */
 export function brokenOff(error: unknown): SandboxError {
-  return error instanceof SandboxError ? error : new SandboxError("unreachable", `the answer broke off: ${(error as Error).message}`, { cause: error });
+  return error instanceof SandboxError
+    ? error
+    : new SandboxError("unreachable", `the answer broke off: ${(error as Error).message}`, { cause: error });
 }
 
 export function createTransport(options: TransportOptions): Transport {
@@ -63,10 +65,20 @@ export function createTransport(options: TransportOptions): Transport {
   return {
     async ask({ method, path, accept, body, signal }) {
       if (closed) throw new SandboxError("unreachable", "this client is closed");
-      const headers = { ...shared, accept, ...(body === undefined ? {} : { "content-type": "application/json" }) };
+      const headers = {
+        ...shared,
+        accept,
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+      };
       let answer: Dispatcher.ResponseData;
       try {
-        answer = await pool.request({ method, path: prefix + path, headers, body: body ?? null, signal: signal ?? null });
+        answer = await pool.request({
+          method,
+          path: prefix + path,
+          headers,
+          body: body ?? null,
+          signal: signal ?? null,
+        });
       } catch (error) {
         if (signal?.aborted) throw error;
         const { code } = error as { code?: string };

@@ -17,8 +17,17 @@ function showValue(leaf: Leaf, value: unknown): string {
 }
 
 function columns(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] as number)).join("  ").trimEnd()).join("\n");
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? "").length)),
+  );
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] as number))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
 }
 
 /** Every key with its value, unit, where the value comes from and what it means; secrets by name only. */
@@ -55,7 +64,10 @@ export function renderConfigMarkdown(): string {
     for (const leaf of leaves) {
       const value = leaf.secret ? "none" : `\`${showValue(leaf, leaf.default)}\``;
       const choices = (leaf.schema as { enum?: string[] }).enum;
-      const meaning = choices === undefined ? leaf.description : `${leaf.description} One of ${choices.map((name) => `\`${name}\``).join(", ")}.`;
+      const meaning =
+        choices === undefined
+          ? leaf.description
+          : `${leaf.description} One of ${choices.map((name) => `\`${name}\``).join(", ")}.`;
       out.push(`| \`${leaf.path}\` | \`${leaf.env}\` | ${value} | ${leaf.unit} | ${cell(meaning)} |`);
     }
     out.push("");

@@ -53,7 +53,7 @@ function walk(node: Node, path: string, leaves: Leaf[], sections: Section[]): vo
   leaves.push({
     path,
     env: envName(path),
-    schema: node as TSchema,
+    schema: node,
     kind: node.type === "array" ? "list" : (node.type as Leaf["kind"]),
     description: node.description ?? "",
     default: node.default,
@@ -65,7 +65,7 @@ function walk(node: Node, path: string, leaves: Leaf[], sections: Section[]): vo
 function collect(): { leaves: Leaf[]; sections: Section[] } {
   const leaves: Leaf[] = [];
   const sections: Section[] = [];
-  walk(ConfigSchema as unknown as Node, "", leaves, sections);
+  walk(ConfigSchema, "", leaves, sections);
   return { leaves, sections };
 }
 
@@ -81,6 +81,7 @@ export function expected(leaf: Leaf): string {
   if (node.enum !== undefined) return `one of ${node.enum.join(", ")}`;
   if (leaf.kind === "boolean") return "true or false";
   if (leaf.kind === "string") return "a string";
-  if (node.maximum === undefined || node.maximum === Number.MAX_SAFE_INTEGER) return `an integer of at least ${node.minimum ?? 0}`;
+  if (node.maximum === undefined || node.maximum === Number.MAX_SAFE_INTEGER)
+    return `an integer of at least ${node.minimum ?? 0}`;
   return `an integer from ${node.minimum ?? 0} to ${node.maximum}`;
 }

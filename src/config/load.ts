@@ -7,7 +7,14 @@ import { Type } from "typebox";
 import { Value } from "typebox/value";
 import { LEAVES, expected, type Leaf } from "./leaves.ts";
 import { KEYS_EXPECTED, KeySchema, type Config, type Key } from "./schema.ts";
-import { ConfigError, readConfigFile, readDocument, readEnvironment, readFlags, type Settings } from "./sources.ts";
+import {
+  ConfigError,
+  readConfigFile,
+  readDocument,
+  readEnvironment,
+  readFlags,
+  type Settings,
+} from "./sources.ts";
 
 export { ConfigError } from "./sources.ts";
 
@@ -28,7 +35,12 @@ export interface LoadedConfig {
 }
 
 const KeysSchema = Type.Array(KeySchema, { maxItems: 1000 });
-const PATH_LEAVES = new Set(["http.keysFile", "python.packagesDirectory", "container.rootfs", "container.stateDirectory"]);
+const PATH_LEAVES = new Set([
+  "http.keysFile",
+  "python.packagesDirectory",
+  "container.rootfs",
+  "container.stateDirectory",
+]);
 
 function show(leaf: Leaf, value: unknown): string {
   return leaf.secret ? "something else" : (JSON.stringify(value) ?? String(value)).slice(0, 100);
@@ -59,20 +71,25 @@ function gatherKeys(config: Config, cwd: string): Key[] {
     if (!Value.Check(KeysSchema, content)) throw new ConfigError(`${file} must hold ${KEYS_EXPECTED}`);
     keys.push(...content);
   }
-  if (new Set(keys.map((key) => key.name)).size < keys.length) throw new ConfigError("http.keys has two keys of the same name");
-  if (new Set(keys.map((key) => key.key)).size < keys.length) throw new ConfigError("http.keys has the same key under two names");
+  if (new Set(keys.map((key) => key.name)).size < keys.length)
+    throw new ConfigError("http.keys has two keys of the same name");
+  if (new Set(keys.map((key) => key.key)).size < keys.length)
+    throw new ConfigError("http.keys has the same key under two names");
   return keys;
 }
 
 /** Fills what follows from other keys: cpu from wall, and a default never above its ceiling. */
 function settleLimits(config: Config, merged: Settings): void {
   const { default: defaults, ceiling } = config.limits;
-  if (merged.has("limits.default.wall_ms") && !merged.has("limits.default.cpu_ms")) defaults.cpu_ms = 2 * defaults.wall_ms;
+  if (merged.has("limits.default.wall_ms") && !merged.has("limits.default.cpu_ms"))
+    defaults.cpu_ms = 2 * defaults.wall_ms;
   for (const name of Object.keys(ceiling) as (keyof typeof ceiling)[]) {
     if (defaults[name] <= ceiling[name]) continue;
     const set = merged.get(`limits.default.${name}`);
     if (set !== undefined) {
-      throw new ConfigError(`limits.default.${name} from ${set.origin} is ${defaults[name]}, above limits.ceiling.${name}, ${ceiling[name]}`);
+      throw new ConfigError(
+        `limits.default.${name} from ${set.origin} is ${defaults[name]}, above limits.ceiling.${name}, ${ceiling[name]}`,
+      );
     }
     defaults[name] = ceiling[name];
   }
@@ -92,7 +109,9 @@ export function readConfig(input: ConfigInput): LoadedConfig {
   for (const leaf of LEAVES) {
     const setting = merged.get(leaf.path);
     if (setting !== undefined && !Value.Check(leaf.schema, setting.value)) {
-      throw new ConfigError(`${leaf.path} from ${setting.origin} must be ${expected(leaf)}, not ${show(leaf, setting.value)}`);
+      throw new ConfigError(
+        `${leaf.path} from ${setting.origin} must be ${expected(leaf)}, not ${show(leaf, setting.value)}`,
+      );
     }
     let value = setting === undefined ? structuredClone(leaf.default) : setting.value;
     if (PATH_LEAVES.has(leaf.path) && value !== "") value = resolve(input.cwd, value as string);

@@ -38,33 +38,80 @@ export const KEYS_EXPECTED =
   "a list of at most 1000 {name, key}: names 1 to 64 of A-Z a-z 0-9 . _ -, keys 16 to 512 visible ASCII characters";
 
 const http = section("The HTTP server.", {
-  host: text("127.0.0.1", "Address to listen on. Any address but a loopback one needs http.keys or http.keysFile."),
+  host: text(
+    "127.0.0.1",
+    "Address to listen on. Any address but a loopback one needs http.keys or http.keysFile.",
+  ),
   port: quantity("count", 8707, 0, 65535, "TCP port; 0 takes a free one."),
   keys: Type.Array(KeySchema, {
     default: [],
     maxItems: 1000,
     secret: true,
-    description: "Bearer keys, a list of {name, key}; name is the tenant. Empty: no key is asked for, on loopback only. Never given as a flag.",
+    description:
+      "Bearer keys, a list of {name, key}; name is the tenant. Empty: no key is asked for, on loopback only. Never given as a flag.",
   }),
   keysFile: text("", "JSON or YAML file with more keys, the same list as http.keys. Empty: none."),
   bodyBytesMax: quantity("bytes", 128 * MiB, 1024, 2 ** 29 - 1, "Longest request body."),
-  bodiesBytesMax: quantity("bytes", 1024 * MiB, 1024, 2 ** 40, "Bytes of all request bodies that are being received at once; above it requests get queue_full."),
-  answerBytesMax: quantity("bytes", 256 * MiB, 1024, 2 ** 29 - 1, "Longest answer to a batch in one JSON document; streams have no bound."),
+  bodiesBytesMax: quantity(
+    "bytes",
+    1024 * MiB,
+    1024,
+    2 ** 40,
+    "Bytes of all request bodies that are being received at once; above it requests get queue_full.",
+  ),
+  answerBytesMax: quantity(
+    "bytes",
+    256 * MiB,
+    1024,
+    2 ** 29 - 1,
+    "Longest answer to a batch in one JSON document; streams have no bound.",
+  ),
   headerBytesMax: quantity("bytes", 16384, 1024, 1 * MiB, "Longest request header."),
-  connectionsMax: quantity("connections", 10_000, 1, 1_000_000, "Connections open at once; more are closed at once."),
+  connectionsMax: quantity(
+    "connections",
+    10_000,
+    1,
+    1_000_000,
+    "Connections open at once; more are closed at once.",
+  ),
   headersTimeoutMs: quantity("ms", 10_000, 100, DAY_MS, "Time for a request's header to arrive."),
-  requestTimeoutMs: quantity("ms", 120_000, 100, DAY_MS, "Time for a whole request, body included, to arrive."),
-  keepAliveTimeoutMs: quantity("ms", 75_000, 100, DAY_MS, "Time that a connection may be open with nothing asked."),
-  stallTimeoutMs: quantity("ms", 60_000, 100, DAY_MS, "Time without progress after which a client that does not read its answer is cut off."),
+  requestTimeoutMs: quantity(
+    "ms",
+    120_000,
+    100,
+    DAY_MS,
+    "Time for a whole request, body included, to arrive.",
+  ),
+  keepAliveTimeoutMs: quantity(
+    "ms",
+    75_000,
+    100,
+    DAY_MS,
+    "Time that a connection may be open with nothing asked.",
+  ),
+  stallTimeoutMs: quantity(
+    "ms",
+    60_000,
+    100,
+    DAY_MS,
+    "Time without progress after which a client that does not read its answer is cut off.",
+  ),
 });
 
 const queue = section("Calls that wait for a slot.", {
   callsMax: quantity("calls", 100_000, 1, 10_000_000, "Calls that may wait at once."),
-  bytesMax: quantity("bytes", 512 * MiB, MiB, 2 ** 40, "Bytes of source, stdin and files that may wait at once."),
+  bytesMax: quantity(
+    "bytes",
+    512 * MiB,
+    MiB,
+    2 ** 40,
+    "Bytes of source, stdin and files that may wait at once.",
+  ),
   batchCallsMax: quantity("calls", 10_000, 1, 1_000_000, "Calls in one batch."),
 });
 
-const limitUnit = (name: string): Unit => (name.endsWith("_ms") ? "ms" : name.endsWith("_bytes") ? "bytes" : "count");
+const limitUnit = (name: string): Unit =>
+  name.endsWith("_ms") ? "ms" : name.endsWith("_bytes") ? "bytes" : "count";
 
 function limitsSection(description: string, defaults: Limits, prefix: string): typeof LimitsSchema {
   const properties: Record<string, TSchema> = {};
@@ -74,10 +121,14 @@ function limitsSection(description: string, defaults: Limits, prefix: string): t
       unit: limitUnit(name),
       default: defaults[name as keyof Limits],
       maximum: Number.MAX_SAFE_INTEGER,
-      description: `${prefix} ${name} of a call. ${name === "cpu_ms" && prefix === "Default" ? "When only wall_ms is set: twice that." : ""}`.trim(),
-    } as TSchema;
+      description:
+        `${prefix} ${name} of a call. ${name === "cpu_ms" && prefix === "Default" ? "When only wall_ms is set: twice that." : ""}`.trim(),
+    };
   }
-  return Type.Object(properties, { additionalProperties: false, description }) as unknown as typeof LimitsSchema;
+  return Type.Object(properties, {
+    additionalProperties: false,
+    description,
+  }) as unknown as typeof LimitsSchema;
 }
 
 const limits = section("Bounds on calls; the names below are those of a call's own `limits`.", {
@@ -93,27 +144,54 @@ export const ConfigSchema = section("Rollcall's configuration.", {
   limits,
   python: section("The python runtime.", {
     slots: quantity("slots", 0, 0, 4096, SLOTS),
-    interpreter: text("", "Path of the Python interpreter inside the sandbox's root file system. Empty: its python3."),
-    packagesDirectory: text("", "Directory of installed packages, mounted read-only and put on the import path. Empty: none."),
+    interpreter: text(
+      "",
+      "Path of the Python interpreter inside the sandbox's root file system. Empty: its python3.",
+    ),
+    packagesDirectory: text(
+      "",
+      "Directory of installed packages, mounted read-only and put on the import path. Empty: none.",
+    ),
   }),
   javascript: section("The javascript runtime.", {
     slots: quantity("slots", 0, 0, 4096, SLOTS),
   }),
   container: section("How containers are made.", {
-    runtime: choice(["auto", "crun", "runc"], "auto", "OCI runtime; auto takes crun when it is there, else runc."),
+    runtime: choice(
+      ["auto", "crun", "runc"],
+      "auto",
+      "OCI runtime; auto takes crun when it is there, else runc.",
+    ),
     rootfs: text("", "Directory of a built root file system. Empty: the machine's own /usr, read-only."),
     cgroupParent: text("", "Cgroup below which the sandboxes' cgroups are made. Empty: found out."),
-    stateDirectory: text("", "Directory for bundles and sockets, emptied at the start. Empty: one under the system's runtime directory."),
+    stateDirectory: text(
+      "",
+      "Directory for bundles and sockets, emptied at the start. Empty: one under the system's runtime directory.",
+    ),
   }),
   isolation: section("What isolation is asked for.", {
-    minimum: choice(ISOLATION_TIERS, "container", "The weakest tier this service may start with; it refuses to start when the machine cannot give it."),
+    minimum: choice(
+      ISOLATION_TIERS,
+      "container",
+      "The weakest tier this service may start with; it refuses to start when the machine cannot give it.",
+    ),
   }),
   log: section("Log lines, JSON on stdout.", {
-    level: choice(["trace", "debug", "info", "warn", "error", "fatal", "silent"], "info", "Least severe level that is written; at debug there is one line per call."),
+    level: choice(
+      ["trace", "debug", "info", "warn", "error", "fatal", "silent"],
+      "info",
+      "Least severe level that is written; at debug there is one line per call.",
+    ),
     pretty: flag(false, "Lines for people in place of JSON."),
   }),
   drain: section("The way out.", {
-    timeoutMs: quantity("ms", 30_000, 0, DAY_MS, "Time that calls in flight have to end after SIGTERM; then they are cancelled."),
+    timeoutMs: quantity(
+      "ms",
+      30_000,
+      0,
+      DAY_MS,
+      "Time that calls in flight have to end after SIGTERM; then they are cancelled.",
+    ),
   }),
 });
 

@@ -33,7 +33,8 @@ function didYouMean(word: string, known: Iterable<string>, prefix = ""): string 
 /** A word from the command line or the environment as the leaf's own type, or itself when it is none. */
 function fromWord(leaf: Leaf, word: string): unknown {
   if (leaf.kind === "integer") return /^-?\d+$/.test(word) ? Number(word) : word;
-  if (leaf.kind === "boolean") return word === "true" || word === "1" ? true : word === "false" || word === "0" ? false : word;
+  if (leaf.kind === "boolean")
+    return word === "true" || word === "1" ? true : word === "false" || word === "0" ? false : word;
   if (leaf.kind === "string") return word;
   try {
     return JSON.parse(word) as unknown;
@@ -48,19 +49,28 @@ export function readFlags(argv: readonly string[]): { settings: Settings; file: 
   let file: string | null = null;
   for (let index = 0; index < argv.length; index += 1) {
     const word = argv[index] as string;
-    if (!word.startsWith("--")) throw new ConfigError(`unexpected argument "${word}"; flags look like --http.port 8707`);
+    if (!word.startsWith("--"))
+      throw new ConfigError(`unexpected argument "${word}"; flags look like --http.port 8707`);
     const equals = word.indexOf("=");
     const given = equals < 0 ? word.slice(2) : word.slice(2, equals);
     const name = FLAG_ALIASES[given] ?? given;
     const leaf = LEAF_BY_PATH.get(name);
     if (leaf === undefined && name !== "config") {
-      throw new ConfigError(`unknown flag --${given}${didYouMean(given, [...LEAF_BY_PATH.keys(), "port", "host", "config"], "--")}`);
+      throw new ConfigError(
+        `unknown flag --${given}${didYouMean(given, [...LEAF_BY_PATH.keys(), "port", "host", "config"], "--")}`,
+      );
     }
-    if (leaf?.secret) throw new ConfigError(`--${given} is a secret and would show in the process list; set ${leaf.env} or use a file`);
+    if (leaf?.secret)
+      throw new ConfigError(
+        `--${given} is a secret and would show in the process list; set ${leaf.env} or use a file`,
+      );
     let value = equals < 0 ? undefined : word.slice(equals + 1);
     if (value === undefined) {
       const next = argv[index + 1];
-      const takesNext = next !== undefined && (leaf?.kind !== "boolean" || next === "true" || next === "false") && !next.startsWith("--");
+      const takesNext =
+        next !== undefined &&
+        (leaf?.kind !== "boolean" || next === "true" || next === "false") &&
+        !next.startsWith("--");
       if (takesNext) index += 1;
       value = takesNext ? next : leaf?.kind === "boolean" ? "true" : undefined;
     }
@@ -71,14 +81,20 @@ export function readFlags(argv: readonly string[]): { settings: Settings; file: 
   return { settings, file };
 }
 
-export function readEnvironment(env: Readonly<Record<string, string | undefined>>): { settings: Settings; file: string | null } {
+export function readEnvironment(env: Readonly<Record<string, string | undefined>>): {
+  settings: Settings;
+  file: string | null;
+} {
   const settings: Settings = new Map();
   const byEnv = new Map(LEAVES.map((leaf) => [leaf.env, leaf]));
-  const prefixes = [...SECTION_PATHS].filter((path) => !path.includes(".")).map((path) => `ROLLCALL_${path.toUpperCase()}_`);
+  const prefixes = [...SECTION_PATHS]
+    .filter((path) => !path.includes("."))
+    .map((path) => `ROLLCALL_${path.toUpperCase()}_`);
   for (const [name, value] of Object.entries(env)) {
     if (value === undefined) continue;
     const leaf = byEnv.get(name);
-    if (leaf !== undefined) settings.set(leaf.path, { value: fromWord(leaf, value), origin: `the environment variable ${name}` });
+    if (leaf !== undefined)
+      settings.set(leaf.path, { value: fromWord(leaf, value), origin: `the environment variable ${name}` });
     // Only names below a known section are ours to refuse: Kubernetes sets ROLLCALL_PORT, ROLLCALL_SERVICE_HOST
     // and the like by itself for a service of this name.
     else if (prefixes.some((prefix) => name.startsWith(prefix))) {
@@ -94,13 +110,18 @@ function flatten(value: unknown, path: string, origin: string, settings: Setting
     return;
   }
   if (path !== "" && !SECTION_PATHS.has(path)) {
-    throw new ConfigError(`unknown key ${path} in ${origin}${didYouMean(path, [...LEAF_BY_PATH.keys(), ...SECTION_PATHS])}`);
+    throw new ConfigError(
+      `unknown key ${path} in ${origin}${didYouMean(path, [...LEAF_BY_PATH.keys(), ...SECTION_PATHS])}`,
+    );
   }
   if (value === null || value === undefined) return;
   if (typeof value !== "object" || Array.isArray(value)) {
-    throw new ConfigError(`${path === "" ? "the top level" : path} in ${origin} must be a section with keys of its own`);
+    throw new ConfigError(
+      `${path === "" ? "the top level" : path} in ${origin} must be a section with keys of its own`,
+    );
   }
-  for (const [name, child] of Object.entries(value)) flatten(child, path === "" ? name : `${path}.${name}`, origin, settings);
+  for (const [name, child] of Object.entries(value))
+    flatten(child, path === "" ? name : `${path}.${name}`, origin, settings);
 }
 
 /** Content of a JSON or YAML file, told apart by its name. */
@@ -108,14 +129,19 @@ export function readDocument(file: string): unknown {
   try {
     const content = readFileSync(file);
     if (content.length > FILE_BYTES_MAX) throw new Error(`longer than ${FILE_BYTES_MAX} bytes`);
-    return file.endsWith(".json") ? JSON.parse(content.toString("utf8")) : parseYaml(content.toString("utf8"));
+    return file.endsWith(".json")
+      ? JSON.parse(content.toString("utf8"))
+      : parseYaml(content.toString("utf8"));
   } catch (error) {
     throw new ConfigError(`cannot read ${file}: ${(error as Error).message}`, { cause: error });
   }
 }
 
 /** Settings of the named file, or of the one found in `cwd`. */
-export function readConfigFile(named: string | null, cwd: string): { settings: Settings; file: string | null } {
+export function readConfigFile(
+  named: string | null,
+  cwd: string,
+): { settings: Settings; file: string | null } {
   const settings: Settings = new Map();
   const found = FILE_NAMES.filter((name) => existsSync(resolve(cwd, name)));
   if (named === null && found.length > 1) {

@@ -16,5 +16,10 @@ export function nullable<T extends TSchema & { readonly type: string }>(schema: 
  * as a name is refused.
  */
 export function dictionary<T extends TSchema>(schema: T, options: { description?: string } = {}) {
-  return Type.Unsafe<Record<string, Static<T>>>({ type: "object", propertyNames: { not: { const: "__proto__" } }, additionalProperties: schema, ...options });
+  return Type.Unsafe<Record<string, Static<T>>>({
+    type: "object",
+    propertyNames: { not: { const: "__proto__" } },
+    additionalProperties: schema,
+    ...options,
+  });
 }

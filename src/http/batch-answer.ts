@@ -25,15 +25,20 @@ class LineWriter {
     this.#raw = raw;
   }
 
-  /** A promise when the caller must wait before it writes more. */
-  write(line: string): Promise<void> | null {
+  /** Whether the caller must wait for {@link drained} before it writes more. */
+  write(line: string): boolean {
     this.#pending += line;
     if (this.#pending.length >= FLUSH_BYTES) this.#flush();
     else if (!this.#scheduled) {
       this.#scheduled = true;
       setImmediate(() => this.#flush());
     }
-    return this.#drained;
+    return this.#drained !== null;
+  }
+
+  /** Resolves when the reader has caught up or is gone. */
+  async drained(): Promise<void> {
+    await this.#drained;
   }
 
   end(): void {
@@ -75,14 +80,17 @@ export async function streamBatch(
     for await (const item of items) {
       count += 1;
       onItem(item);
-      const full = writer.write(`{"index":${item.index},"result":${serialize(item.result)}}\n`);
-      if (full !== null) await full;
+      if (writer.write(`{"index":${item.index},"result":${serialize(item.result)}}\n`))
+        await writer.drained();
       if (raw.destroyed) return null;
     }
     writer.write(`{"done":true,"count":${count}}\n`);
   } catch (error) {
     broken = error;
-    const told = error instanceof SandboxError ? error : new SandboxError("internal", "a bug in the service; its log has more");
+    const told =
+      error instanceof SandboxError
+        ? error
+        : new SandboxError("internal", "a bug in the service; its log has more");
     writer.write(`${JSON.stringify(told)}\n`);
   }
   writer.end();
@@ -100,7 +108,7 @@ export async function joinBatch(
   answerBytesMax: number,
   onItem: (item: BatchItem) => void,
 ): Promise<string> {
-  const parts = new Array<string>(count);
+  const parts = Array.from<string>({ length: count });
   let bytes = 0;
   let received = 0;
   for await (const item of items) {
@@ -108,7 +116,10 @@ export async function joinBatch(
     const part = serialize(item.result);
     bytes += Buffer.byteLength(part) + 1;
     if (bytes > answerBytesMax) {
-      throw new SandboxError("answer_too_large", `the answer is longer than ${answerBytesMax} bytes; ask for it with accept: application/x-ndjson, or send smaller batches`);
+      throw new SandboxError(
+        "answer_too_large",
+        `the answer is longer than ${answerBytesMax} bytes; ask for it with accept: application/x-ndjson, or send smaller batches`,
+      );
     }
     parts[item.index] = part;
     received += 1;

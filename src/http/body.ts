@@ -11,12 +11,17 @@ import type { Traffic } from "./traffic.ts";
 const RETRY_AFTER_MS = 1000;
 
 function parse(bytes: Buffer): unknown {
-  if (bytes.length === 0) throw new SandboxError("invalid_json", "the body is empty; it must be a JSON object");
+  if (bytes.length === 0)
+    throw new SandboxError("invalid_json", "the body is empty; it must be a JSON object");
   if (!isUtf8(bytes)) throw new SandboxError("invalid_json", "the body is not UTF-8");
   try {
     return JSON.parse(bytes.toString("utf8")) as unknown;
   } catch (error) {
-    throw new SandboxError("invalid_json", `the body is not JSON: ${(error as Error).message.slice(0, 200)}`, { cause: error });
+    throw new SandboxError(
+      "invalid_json",
+      `the body is not JSON: ${(error as Error).message.slice(0, 200)}`,
+      { cause: error },
+    );
   }
 }
 
@@ -31,7 +36,8 @@ type Done = (error: Error | null, body?: unknown) => void;
 /** A Fastify content-type parser. */
 export function createBodyParser(bounds: BodyBounds, traffic: Traffic) {
   const { bodyBytesMax, bodiesBytesMax } = bounds;
-  const tooLarge = (): SandboxError => new SandboxError("body_too_large", `the body is longer than ${bodyBytesMax} bytes`);
+  const tooLarge = (): SandboxError =>
+    new SandboxError("body_too_large", `the body is longer than ${bodyBytesMax} bytes`);
 
   return (_request: unknown, payload: IncomingMessage, done: Done): void => {
     const chunks: Buffer[] = [];
@@ -58,16 +64,28 @@ export function createBodyParser(bounds: BodyBounds, traffic: Traffic) {
       traffic.bodyBytes += chunk.length;
       if (received > bodyBytesMax) finish(tooLarge());
       else if (traffic.bodyBytes > bodiesBytesMax) {
-        finish(new SandboxError("queue_full", `the service is already receiving ${bodiesBytesMax} bytes of requests`, { retryAfterMs: RETRY_AFTER_MS }));
+        finish(
+          new SandboxError(
+            "queue_full",
+            `the service is already receiving ${bodiesBytesMax} bytes of requests`,
+            { retryAfterMs: RETRY_AFTER_MS },
+          ),
+        );
       } else chunks.push(chunk);
     };
     const onEnd = (): void => finish(null);
-    const onBroken = (): void => finish(new SandboxError("invalid_http", "the body broke off before its announced end"));
+    const onBroken = (): void =>
+      finish(new SandboxError("invalid_http", "the body broke off before its announced end"));
 
     const encoding = payload.headers["content-encoding"];
     if (encoding !== undefined && encoding !== "identity") {
       payload.resume();
-      done(new SandboxError("unsupported_media_type", `a body with content-encoding ${encoding} is not read; send it as it is`));
+      done(
+        new SandboxError(
+          "unsupported_media_type",
+          `a body with content-encoding ${encoding} is not read; send it as it is`,
+        ),
+      );
       return;
     }
     if (Number(payload.headers["content-length"]) > bodyBytesMax) {

@@ -27,7 +27,10 @@ function toSandboxError(thrown: Thrown, request: FastifyRequest): SandboxError {
   const code = OF_FASTIFY[thrown.code ?? ""];
   if (code === "unsupported_media_type") {
     const given = request.headers["content-type"];
-    return new SandboxError(code, `the content type must be application/json, not ${given === undefined ? "absent" : JSON.stringify(given.slice(0, 100))}`);
+    return new SandboxError(
+      code,
+      `the content type must be application/json, not ${given === undefined ? "absent" : JSON.stringify(given.slice(0, 100))}`,
+    );
   }
   if (code !== undefined) return new SandboxError(code, thrown.message);
   return new SandboxError("internal", "a bug in the service; its log has more", { cause: thrown });
@@ -42,9 +45,14 @@ export interface ErrorParts {
 export function createErrorHandler({ log, observer }: ErrorParts) {
   return (thrown: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const error = toSandboxError(thrown as Thrown, request);
-    if (error.code === "internal") log.error({ err: error.cause ?? error, method: request.method, route: request.routeOptions.url }, "request failed");
+    if (error.code === "internal")
+      log.error(
+        { err: error.cause ?? error, method: request.method, route: request.routeOptions.url },
+        "request failed",
+      );
     observer.httpError(error.code);
-    if (error.retryAfterMs !== undefined) reply.header("retry-after", Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
+    if (error.retryAfterMs !== undefined)
+      reply.header("retry-after", Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
     if (error.code === "unauthorized") reply.header("www-authenticate", "Bearer");
     if (error.code === "draining") reply.header("connection", "close");
     reply.code(error.status).type("application/json; charset=utf-8").send(error.toJSON());
@@ -55,20 +63,31 @@ export function createErrorHandler({ log, observer }: ErrorParts) {
  * The error for a request that no route takes.
  * @param methods methods of the routes there are, by path
  */
-export function noRouteError(methods: ReadonlyMap<string, ReadonlySet<string>>, request: FastifyRequest, reply: FastifyReply): SandboxError {
+export function noRouteError(
+  methods: ReadonlyMap<string, ReadonlySet<string>>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): SandboxError {
   const path = request.url.split("?", 1)[0] as string;
   const allowed = methods.get(path);
-  if (allowed === undefined) return new SandboxError("not_found", `there is no ${path.slice(0, 200)}; /docs lists what there is`);
+  if (allowed === undefined)
+    return new SandboxError("not_found", `there is no ${path.slice(0, 200)}; /docs lists what there is`);
   const list = [...allowed].join(", ");
   reply.header("allow", list);
   return new SandboxError("method_not_allowed", `${path} takes ${list}, not ${request.method}`);
 }
 
-const REASONS: Readonly<Record<number, string>> = { 400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large" };
+const REASONS: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  408: "Request Timeout",
+  431: "Request Header Fields Too Large",
+};
 
 function socketError(code: string | undefined): SandboxError {
-  if (code === "HPE_HEADER_OVERFLOW") return new SandboxError("header_too_large", "the request's header is longer than the server reads");
-  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return new SandboxError("request_timeout", "the request did not arrive in time");
+  if (code === "HPE_HEADER_OVERFLOW")
+    return new SandboxError("header_too_large", "the request's header is longer than the server reads");
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT")
+    return new SandboxError("request_timeout", "the request did not arrive in time");
   return new SandboxError("invalid_http", "what came is not a well-formed HTTP/1.1 request");
 }
 
@@ -84,6 +103,8 @@ export function createClientErrorHandler(parts: ErrorParts, traffic: () => Traff
     parts.observer.httpError(error.code);
     const body = JSON.stringify(error);
     const head = `HTTP/1.1 ${error.status} ${REASONS[error.status] ?? ""}\r\ncontent-type: application/json; charset=utf-8\r\n`;
-    socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`, () => socket.destroy());
+    socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`, () =>
+      socket.destroy(),
+    );
   };
 }

@@ -11,15 +11,26 @@ Every accepted call has exactly one Result with exactly one outcome. A status ot
 | code | status | fault | retryable |
 |---|---|---|---|
 ${Object.entries(ERROR_CODES)
-  .map(([code, { status, fault, retryable }]) => `| \`${code}\` | ${status} | ${fault} | ${retryable ? "yes" : "no"} |`)
+  .map(
+    ([code, { status, fault, retryable }]) =>
+      `| \`${code}\` | ${status} | ${fault} | ${retryable ? "yes" : "no"} |`,
+  )
   .join("\n")}`;
 
 /** To be called before the routes are registered. */
-export async function registerOpenapi(app: FastifyInstance, options: { version: string; keyed: boolean }): Promise<void> {
+export async function registerOpenapi(
+  app: FastifyInstance,
+  options: { version: string; keyed: boolean },
+): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.0",
-      info: { title: "Rollcall", version: options.version, description: DESCRIPTION, license: { name: "Apache-2.0", identifier: "Apache-2.0" } },
+      info: {
+        title: "Rollcall",
+        version: options.version,
+        description: DESCRIPTION,
+        license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+      },
       tags: [
         { name: "calls", description: "Carrying calls out." },
         { name: "service", description: "Asking about the service." },
@@ -28,8 +39,20 @@ export async function registerOpenapi(app: FastifyInstance, options: { version: 
       ...(options.keyed ? { security: [{ bearer: [] }] } : {}),
     },
     // Without it components would be called def-0, def-1, ...
-    refResolver: { buildLocalReference: (json, _base, _fragment, index) => (typeof json["$id"] === "string" ? json["$id"] : `part-${index}`) },
+    refResolver: {
+      buildLocalReference: (json, _base, _fragment, index) =>
+        typeof json["$id"] === "string" ? json["$id"] : `part-${index}`,
+    },
   });
-  await app.register(swaggerUi, { routePrefix: "/docs", staticCSP: true, uiConfig: { validatorUrl: null }, logLevel: "silent" });
-  app.get("/openapi.json", { config: { open: true }, schema: { hide: true }, handler: () => Promise.resolve(app.swagger()) });
+  await app.register(swaggerUi, {
+    routePrefix: "/docs",
+    staticCSP: true,
+    uiConfig: { validatorUrl: null },
+    logLevel: "silent",
+  });
+  app.get("/openapi.json", {
+    config: { open: true },
+    schema: { hide: true },
+    handler: () => Promise.resolve(app.swagger()),
+  });
 }

@@ -12,12 +12,17 @@ export const ErrorSchema = Type.Object(
   {
     error: Type.Object(
       {
-        code: Type.Enum(Object.keys(ERROR_CODES) as ErrorCode[], { type: "string", description: "Stable; what a program should look at." }),
+        code: Type.Enum(Object.keys(ERROR_CODES) as ErrorCode[], {
+          type: "string",
+          description: "Stable; what a program should look at.",
+        }),
         message: Type.String({ description: "For people: what was wrong and what is allowed." }),
         fault: Type.Enum(["caller", "service"], { type: "string" }),
         retryable: Type.Boolean({ description: "Whether the same request may succeed later." }),
         path: Type.Optional(Type.String({ description: "JSON pointer to the field at fault." })),
-        retry_after_ms: Type.Optional(Type.Number({ description: "Milliseconds after which a retry makes sense." })),
+        retry_after_ms: Type.Optional(
+          Type.Number({ description: "Milliseconds after which a retry makes sense." }),
+        ),
       },
       { additionalProperties: false },
     ),
@@ -37,17 +42,25 @@ const BatchEndSchema = Type.Object(
 
 export const BatchLineSchema = Type.Union([BatchItemSchema, BatchEndSchema, ErrorSchema], {
   $id: "BatchLine",
-  description: "One line of a stream. The last line is a BatchEnd, or an Error when the stream broke; a stream without either was cut.",
+  description:
+    "One line of a stream. The last line is a BatchEnd, or an Error when the stream broke; a stream without either was cut.",
 });
 
 export const BatchResultSchema = Type.Object(
-  { results: Type.Array(ResultSchema, { description: "One Result for each call, in the order of the calls." }) },
+  {
+    results: Type.Array(ResultSchema, {
+      description: "One Result for each call, in the order of the calls.",
+    }),
+  },
   { $id: "BatchResult", additionalProperties: false },
 );
 
 /** Body of `POST /v1/batches`; how many calls it may have is configured. */
 export const batchSchema = (batchCallsMax: number) =>
-  Type.Object({ calls: Type.Array(CallSchema, { minItems: 1, maxItems: batchCallsMax }) }, { $id: "Batch", additionalProperties: false });
+  Type.Object(
+    { calls: Type.Array(CallSchema, { minItems: 1, maxItems: batchCallsMax }) },
+    { $id: "Batch", additionalProperties: false },
+  );
 
 export const StatusSchema = Type.Object(
   { status: Type.Enum(["ok", "ready", "starting", "draining"], { type: "string" }) },
@@ -67,7 +80,9 @@ function replaceNamed(node: unknown, found: Map<string, Json>, top: boolean): un
     addNamed(node as Json, found);
     return ref(id);
   }
-  return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, replaceNamed(value, found, false)]));
+  return Object.fromEntries(
+    Object.entries(node).map(([key, value]) => [key, replaceNamed(value, found, false)]),
+  );
 }
 
 function addNamed(schema: Json, found: Map<string, Json>): void {
@@ -80,7 +95,13 @@ function addNamed(schema: Json, found: Map<string, Json>): void {
 /** All shared schemas, flat. */
 export function sharedSchemas(batchCallsMax: number): Json[] {
   const found = new Map<string, Json>();
-  const roots: TSchema[] = [batchSchema(batchCallsMax), BatchResultSchema, BatchLineSchema, DescriptionSchema, StatusSchema];
+  const roots: TSchema[] = [
+    batchSchema(batchCallsMax),
+    BatchResultSchema,
+    BatchLineSchema,
+    DescriptionSchema,
+    StatusSchema,
+  ];
   for (const root of roots) addNamed(root as unknown as Json, found);
   return [...found.values()];
 }
@@ -103,12 +124,30 @@ export function errorResponses(codes: readonly ErrorCode[]): Record<number, obje
 }
 
 /** Codes that any route may answer with. */
-export const COMMON_CODES: readonly ErrorCode[] = ["invalid_http", "header_too_large", "request_timeout", "not_found", "method_not_allowed", "internal"];
+export const COMMON_CODES: readonly ErrorCode[] = [
+  "invalid_http",
+  "header_too_large",
+  "request_timeout",
+  "not_found",
+  "method_not_allowed",
+  "internal",
+];
 
 /** Codes of the routes that take calls. */
 export const CALL_CODES: readonly ErrorCode[] = [
   ...COMMON_CODES,
-  "invalid_json", "invalid_call", "unknown_runtime", "limit_above_ceiling", "invalid_path", "id_conflict",
-  "call_too_large", "body_too_large", "unsupported_media_type", "unauthorized",
-  "queue_full", "deadline_unmeetable", "draining", "engine_unavailable",
+  "invalid_json",
+  "invalid_call",
+  "unknown_runtime",
+  "limit_above_ceiling",
+  "invalid_path",
+  "id_conflict",
+  "call_too_large",
+  "body_too_large",
+  "unsupported_media_type",
+  "unauthorized",
+  "queue_full",
+  "deadline_unmeetable",
+  "draining",
+  "engine_unavailable",
 ];

@@ -1,5 +1,5 @@
 /** The HTTP server around any Executor: options, hooks and routes put together. */
-import { LogController, fastify, type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { LogController, fastify, type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import type { Config } from "../config/schema.ts";
 import { SandboxError } from "../contract/errors.ts";
 import type { Executor } from "../contract/executor.ts";
@@ -39,22 +39,35 @@ export interface Server {
 
 function createApp({ config: { http }, log, metrics }: ServerParts, traffic: () => Traffic): FastifyInstance {
   const handleError = createErrorHandler({ log, observer: metrics.observer });
+  // Fastify's own lines matter from warn on: main tells where the server listens, routes tell of calls.
+  const logger: FastifyBaseLogger = log.isLevelEnabled("info") ? log.child({}, { level: "warn" }) : log;
   const app = fastify({
-    // Fastify's own lines matter from warn on: main tells where the server listens, routes tell of calls.
-    loggerInstance: (log.isLevelEnabled("info") ? log.child({}, { level: "warn" }) : log) as FastifyBaseLogger,
+    loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
-    childLoggerFactory: (logger) => logger,
+    childLoggerFactory: (parent) => parent,
     bodyLimit: http.bodyBytesMax,
     requestTimeout: http.requestTimeoutMs,
     keepAliveTimeout: http.keepAliveTimeoutMs,
     // Calls may take long without a byte on the wire, so idle sockets with a request are not cut; see traffic.ts.
     connectionTimeout: 0,
-    http: { maxHeaderSize: http.headerBytesMax, headersTimeout: Math.min(http.headersTimeoutMs, http.requestTimeoutMs), connectionsCheckingInterval: 1000 },
+    http: {
+      maxHeaderSize: http.headerBytesMax,
+      headersTimeout: Math.min(http.headersTimeoutMs, http.requestTimeoutMs),
+      connectionsCheckingInterval: 1000,
+    },
     forceCloseConnections: true,
     return503OnClosing: false,
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false, verbose: true } },
+    ajv: {
+      customOptions: {
+        coerceTypes: false,
+        removeAdditional: false,
+        useDefaults: false,
+        allErrors: false,
+        verbose: true,
+      },
+    },
     schemaErrorFormatter: (errors) => Object.assign(new Error("invalid"), { validation: errors }),
-    frameworkErrors: handleError as (error: Error, request: FastifyRequest, reply: FastifyReply) => void,
+    frameworkErrors: handleError,
     clientErrorHandler: createClientErrorHandler({ log, observer: metrics.observer }, traffic),
   });
   app.setErrorHandler(handleError);
@@ -76,7 +89,11 @@ function guard(app: FastifyInstance, authenticate: Authenticate | null): void {
       done(noRouteError(methods, request, reply));
       return;
     }
-    if (authenticate !== null && request.routeOptions.config.open !== true && !request.url.startsWith("/docs")) {
+    if (
+      authenticate !== null &&
+      request.routeOptions.config.open !== true &&
+      !request.url.startsWith("/docs")
+    ) {
       request.tenant = authenticate(request.headers.authorization);
       if (request.tenant === null) {
         done(new SandboxError("unauthorized", "a known key is needed: authorization: Bearer <key>"));

@@ -62,7 +62,12 @@ export function createTraffic(server: Server, options: { stallTimeoutMs: number 
   let requests = 0;
   let draining = false;
   let onIdle: (() => void) | null = null;
-  const looking = setInterval(lookForStalls, Math.ceil(options.stallTimeoutMs / 2), connections, options.stallTimeoutMs);
+  const looking = setInterval(
+    lookForStalls,
+    Math.ceil(options.stallTimeoutMs / 2),
+    connections,
+    options.stallTimeoutMs,
+  );
   looking.unref();
 
   server.on("connection", (socket: Socket) => {
@@ -84,7 +89,10 @@ export function createTraffic(server: Server, options: { stallTimeoutMs: number 
       return draining;
     },
     enter(socket) {
-      if (draining) throw new SandboxError("draining", "the service is shutting down and takes no more calls", { retryAfterMs: 1000 });
+      if (draining)
+        throw new SandboxError("draining", "the service is shutting down and takes no more calls", {
+          retryAfterMs: 1000,
+        });
       const controller = new AbortController();
       const connection = connections.get(socket);
       if (connection === undefined || socket.readableEnded || socket.destroyed) controller.abort(GONE);
@@ -110,7 +118,8 @@ export function createTraffic(server: Server, options: { stallTimeoutMs: number 
       const ended = await Promise.race([idle, late]);
       clearTimeout(timer);
       if (ended) return true;
-      for (const connection of connections.values()) for (const controller of connection.requests) controller.abort(OUT_OF_TIME);
+      for (const connection of connections.values())
+        for (const controller of connection.requests) controller.abort(OUT_OF_TIME);
       await idle;
       return false;
     },

@@ -20,7 +20,8 @@ export interface SchemaFailure {
 
 const FIELDS_SHOWN = 20;
 
-const pointer = (name: unknown): string => `/${String(name).slice(0, 200).replaceAll("~", "~0").replaceAll("/", "~1")}`;
+const pointer = (name: unknown): string =>
+  `/${String(name).slice(0, 200).replaceAll("~", "~0").replaceAll("/", "~1")}`;
 const quoted = (value: unknown): string => {
   const json = JSON.stringify(value) ?? "nothing";
   return json.length > 80 ? `${json.slice(0, 77)}...` : json;
@@ -36,19 +37,23 @@ function kindOf(value: unknown): string {
 }
 
 const article = (type: string): string => (/^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`);
-const types = (value: unknown): string => (Array.isArray(value) ? value : String(value).split(",")).map((type) => article(String(type))).join(" or ");
+const types = (value: unknown): string =>
+  (Array.isArray(value) ? value : String(value).split(",")).map((type) => article(String(type))).join(" or ");
 const many = (count: unknown, noun: string): string => `${String(count)} ${noun}${count === 1 ? "" : "s"}`;
 
 /** What each keyword asks for, said of the field. */
 const SAY: Readonly<Record<string, (failure: SchemaFailure) => string>> = {
   type: ({ params, data }) => `must be ${types(params["type"])}, not ${kindOf(data)}`,
-  enum: ({ params, data }) => `must be one of ${(params["allowedValues"] as unknown[]).join(", ")}, not ${quoted(data)}`,
+  enum: ({ params, data }) =>
+    `must be one of ${(params["allowedValues"] as unknown[]).join(", ")}, not ${quoted(data)}`,
   minimum: ({ params, data }) => `must be at least ${String(params["limit"])}, not ${String(data)}`,
   maximum: ({ params, data }) => `must be at most ${String(params["limit"])}, not ${String(data)}`,
   minLength: ({ params }) => `must have at least ${many(params["limit"], "character")}`,
-  maxLength: ({ params, data }) => `must have at most ${many(params["limit"], "character")}, not ${String(data).length}`,
+  maxLength: ({ params, data }) =>
+    `must have at most ${many(params["limit"], "character")}, not ${String(data).length}`,
   minItems: ({ params }) => `must have at least ${many(params["limit"], "item")}`,
-  maxItems: ({ params, data }) => `must have at most ${many(params["limit"], "item")}, not ${(data as unknown[]).length}`,
+  maxItems: ({ params, data }) =>
+    `must have at most ${many(params["limit"], "item")}, not ${(data as unknown[]).length}`,
   pattern: ({ params, data }) => `must match ${String(params["pattern"])}, not ${quoted(data)}`,
   required: () => "is missing",
   propertyNames: () => "cannot be used as a name",
@@ -59,7 +64,11 @@ const SAY: Readonly<Record<string, (failure: SchemaFailure) => string>> = {
   },
 };
 
-const NAMED_BY: Readonly<Record<string, string>> = { required: "missingProperty", additionalProperties: "additionalProperty", propertyNames: "propertyName" };
+const NAMED_BY: Readonly<Record<string, string>> = {
+  required: "missingProperty",
+  additionalProperties: "additionalProperty",
+  propertyNames: "propertyName",
+};
 
 function pathOf(failure: SchemaFailure): string {
   const named = NAMED_BY[failure.keyword];
@@ -74,8 +83,11 @@ function choose(failures: readonly SchemaFailure[]): SchemaFailure {
   const last = failures.at(-1) as SchemaFailure;
   if (last.keyword !== "anyOf") return last;
   const branches = failures.filter((failure) => failure.keyword !== "anyOf");
-  const inside = branches.filter((failure) => failure.keyword !== "type" || failure.instancePath !== last.instancePath);
-  if (inside.length > 0) return inside.reduce((best, failure) => (pathOf(failure).length > pathOf(best).length ? failure : best));
+  const inside = branches.filter(
+    (failure) => failure.keyword !== "type" || failure.instancePath !== last.instancePath,
+  );
+  if (inside.length > 0)
+    return inside.reduce((best, failure) => (pathOf(failure).length > pathOf(best).length ? failure : best));
   const allowed = [...new Set(branches.map((failure) => String(failure.params["type"])))];
   return { ...last, keyword: "type", params: { type: allowed } };
 }
@@ -86,12 +98,24 @@ export function validationError(failures: readonly SchemaFailure[]): SandboxErro
   const path = pathOf(failure);
   const isRuntime = path === "/runtime" || /^\/calls\/\d+\/runtime$/.test(path);
   if (isRuntime && failure.keyword === "enum") {
-    return new SandboxError("unknown_runtime", `there is no runtime ${quoted(failure.data)}; there are ${RUNTIME_IDS.join(", ")}`, { path });
+    return new SandboxError(
+      "unknown_runtime",
+      `there is no runtime ${quoted(failure.data)}; there are ${RUNTIME_IDS.join(", ")}`,
+      { path },
+    );
   }
   if (path === "/calls" && failure.keyword === "maxItems") {
-    return new SandboxError("batch_too_long", `the batch has ${(failure.data as unknown[]).length} calls, the most is ${String(failure.params["limit"])}`, { path });
+    return new SandboxError(
+      "batch_too_long",
+      `the batch has ${(failure.data as unknown[]).length} calls, the most is ${String(failure.params["limit"])}`,
+      { path },
+    );
   }
   const say = SAY[failure.keyword];
   const text = say === undefined ? (failure.message ?? "is not valid") : say(failure);
-  return new SandboxError("invalid_call", `${path === "" ? "the body" : path} ${text}`, path === "" ? {} : { path });
+  return new SandboxError(
+    "invalid_call",
+    `${path === "" ? "the body" : path} ${text}`,
+    path === "" ? {} : { path },
+  );
 }

@@ -3,26 +3,46 @@
  * that varies is a field; keys and programs never are.
  */
 import { pino, type DestinationStream, type Logger } from "pino";
-import type { Config } from "../config/schema.ts";
 
 export type Log = Logger;
 
-const LEVELS: Readonly<Record<number, string>> = { 10: "TRACE", 20: "DEBUG", 30: "INFO", 40: "WARN", 50: "ERROR", 60: "FATAL" };
+export interface LogOptions {
+  readonly level: string;
+  /** Lines for people in place of JSON. */
+  readonly pretty: boolean;
+}
+
+const LEVELS: Readonly<Record<number, string>> = {
+  10: "TRACE",
+  20: "DEBUG",
+  30: "INFO",
+  40: "WARN",
+  50: "ERROR",
+  60: "FATAL",
+};
+
+interface Line {
+  readonly level: number;
+  readonly time: number;
+  readonly msg?: string;
+  readonly err?: { readonly stack?: string };
+  readonly [field: string]: unknown;
+}
 
 /** One JSON line as a line for people. */
 export function prettyLine(line: string): string {
-  const { level, time, msg, err, ...rest } = JSON.parse(line) as Record<string, unknown>;
-  const clock = new Date(time as number).toISOString().slice(11, 23);
+  const { level, time, msg, err, ...rest } = JSON.parse(line) as Line;
+  const clock = new Date(time).toISOString().slice(11, 23);
   const fields = Object.entries(rest)
-    .map(([name, value]) => ` ${name}=${typeof value === "object" ? JSON.stringify(value) : String(value)}`)
+    .map(([name, value]) => ` ${name}=${typeof value === "string" ? value : JSON.stringify(value)}`)
     .join("");
-  const stack = (err as { stack?: string } | undefined)?.stack;
-  return `${clock} ${(LEVELS[level as number] ?? "").padEnd(5)} ${String(msg ?? "")}${fields}${stack === undefined ? "" : `\n${stack}`}\n`;
+  const stack = err?.stack;
+  return `${clock} ${(LEVELS[level] ?? "").padEnd(5)} ${msg ?? ""}${fields}${stack === undefined ? "" : `\n${stack}`}\n`;
 }
 
 /** @param destination where lines go; standard output when it is left out. */
-export function createLog(config: Config["log"], destination?: DestinationStream): Log {
+export function createLog(options: LogOptions, destination?: DestinationStream): Log {
   const out = destination ?? pino.destination({ dest: 1, sync: false });
-  const stream = config.pretty ? { write: (line: string) => out.write(prettyLine(line)) } : out;
-  return pino({ level: config.level, base: null }, stream);
+  const stream = options.pretty ? { write: (line: string) => out.write(prettyLine(line)) } : out;
+  return pino({ level: options.level, base: null }, stream);
 }

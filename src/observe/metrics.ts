@@ -13,7 +13,9 @@ export interface HttpObserver {
   /** A request was answered with an error. */
   httpError(code: ErrorCode): void;
   /** Registers where present values are read. */
-  watchHttp(source: () => { readonly connections: number; readonly requests: number; readonly bodyBytes: number }): void;
+  watchHttp(
+    source: () => { readonly connections: number; readonly requests: number; readonly bodyBytes: number },
+  ): void;
 }
 
 export interface Metrics {
@@ -24,7 +26,9 @@ export interface Metrics {
   text(): Promise<string>;
 }
 
-const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600];
+const SECONDS = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600,
+];
 
 /** The child of a label set, made at its first use. */
 function remember<T>(make: (a: string, b: string) => T): (a: string, b?: string) => T {
@@ -42,7 +46,13 @@ function createFamilies(register: Registry) {
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
     new Counter<L>({ name: `rollcall_${name}`, help, labelNames, registers: [register] });
   const histogram = (name: string, help: string) =>
-    new Histogram({ name: `rollcall_${name}`, help, labelNames: ["runtime"] as const, buckets: SECONDS, registers: [register] });
+    new Histogram({
+      name: `rollcall_${name}`,
+      help,
+      labelNames: ["runtime"] as const,
+      buckets: SECONDS,
+      registers: [register],
+    });
   return {
     accepted: counter("calls_accepted_total", "Calls accepted.", ["runtime"]),
     concluded: counter("calls_total", "Calls that have their result, by outcome.", ["runtime", "outcome"]),
@@ -59,7 +69,11 @@ function createFamilies(register: Registry) {
 }
 
 /** Gauges that are read, never pushed. `registerOn` metrics call back at each scrape. */
-function createGauges(register: Registry, observed: () => Observed | null, http: () => ReturnType<Parameters<HttpObserver["watchHttp"]>[0]> | null): void {
+function createGauges(
+  register: Registry,
+  observed: () => Observed | null,
+  http: () => ReturnType<Parameters<HttpObserver["watchHttp"]>[0]> | null,
+): void {
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
       name: `rollcall_${name}`,
@@ -73,7 +87,11 @@ function createGauges(register: Registry, observed: () => Observed | null, http:
   gauge("queue_bytes", "Bytes of the calls that wait for a slot.", () => observed()?.queuedBytes ?? 0);
   gauge("calls_running", "Calls that hold a slot.", () => observed()?.runningCalls ?? 0);
   gauge("http_connections", "Open connections.", () => http()?.connections ?? 0);
-  gauge("http_requests", "Requests for calls and batches that are being answered.", () => http()?.requests ?? 0);
+  gauge(
+    "http_requests",
+    "Requests for calls and batches that are being answered.",
+    () => http()?.requests ?? 0,
+  );
   gauge("http_body_bytes", "Bytes of request bodies that are being received.", () => http()?.bodyBytes ?? 0);
   const slots = new Gauge({
     name: "rollcall_slots",

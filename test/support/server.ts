@@ -25,7 +25,14 @@ export async function startServer(env: Record<string, string> = {}): Promise<Tes
   const stub = createStubExecutor();
   const metrics = createMetrics();
   let ready = true;
-  const server = await buildServer({ executor: stub, config, metrics, log, ready: () => ready, version: "0.0.0" });
+  const server = await buildServer({
+    executor: stub,
+    config,
+    metrics,
+    log,
+    ready: () => ready,
+    version: "0.0.0",
+  });
   const url = await server.listen();
   return {
     url,

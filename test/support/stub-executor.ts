@@ -34,7 +34,15 @@ export const STUB_DESCRIPTION: Description = {
   service: "rollcall",
   version: "0.0.0",
   runtimes: [{ id: "python", version: "3", engine: "stub", modes: ["script"] }],
-  engines: [{ engine: "stub", tier: "none", layers: [{ name: "nothing", state: "absent", detail: "a stub" }], slots: 1, detail: { kind: "stub" } }],
+  engines: [
+    {
+      engine: "stub",
+      tier: "none",
+      layers: [{ name: "nothing", state: "absent", detail: "a stub" }],
+      slots: 1,
+      detail: { kind: "stub" },
+    },
+  ],
   limits: DEFAULT_LIMIT_POLICY,
   queue: { calls_max: 10, bytes_max: 10, batch_calls_max: 10 },
 };
@@ -58,7 +66,11 @@ function refusal(call: Call, index: number | null): Error | null {
   if (!call.source.startsWith("throw ")) return null;
   const code = call.source.slice(6) as ErrorCode;
   const path = `${index === null ? "" : `/calls/${index}`}/source`;
-  return new SandboxError(code, `stub says ${code}`, code === "queue_full" ? { path, retryAfterMs: 1200 } : { path });
+  return new SandboxError(
+    code,
+    `stub says ${code}`,
+    code === "queue_full" ? { path, retryAfterMs: 1200 } : { path },
+  );
 }
 
 /** Items in the order in which they settle. */
@@ -73,8 +85,8 @@ async function* asReady(pending: Map<number, Promise<BatchItem>>): AsyncGenerato
 export function createStubExecutor(): StubExecutor {
   const seen: StubExecutor["seen"] = [];
   const cancelled: string[] = [];
-  let held: (() => void)[] = [];
-  let waiters: (() => void)[] = [];
+  const held: (() => void)[] = [];
+  const waiters: (() => void)[] = [];
   let closed = false;
   const changed = (): void => {
     for (const wake of waiters.splice(0)) wake();
@@ -121,7 +133,11 @@ export function createStubExecutor(): StubExecutor {
         if (refused !== null) throw refused;
       }
       const breaks = calls.findIndex((call) => call.source === "break");
-      const pending = new Map(calls.map((call, index) => [index, run(call, options).then((result) => ({ index, result }))] as const));
+      const pending = new Map(
+        calls.map(
+          (call, index) => [index, run(call, options).then((result) => ({ index, result }))] as const,
+        ),
+      );
       if (breaks < 0 && calls.every((call) => call.source !== "never" && call.source !== "hold")) {
         return (async function* () {
           for (const item of pending.values()) yield await item;
@@ -129,7 +145,8 @@ export function createStubExecutor(): StubExecutor {
       }
       if (breaks < 0) return asReady(pending);
       return (async function* () {
-        for (let index = 0; index < breaks; index += 1) yield await (pending.get(index) as Promise<BatchItem>);
+        for (let index = 0; index < breaks; index += 1)
+          yield await (pending.get(index) as Promise<BatchItem>);
         throw new Error("secret inner detail");
       })();
     },

@@ -3,7 +3,6 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Call } from "../../contract/call.ts";
 import { SandboxError } from "../../contract/errors.ts";
 import type { BatchItem } from "../../contract/executor.ts";
-import type { Result } from "../../contract/result.ts";
 import { joinBatch, streamBatch, type Serialize } from "../batch-answer.ts";
 import { CALL_CODES, errorResponses, ref } from "../schemas.ts";
 import { executeOptions, logCall, type RouteParts } from "./parts.ts";
@@ -20,22 +19,31 @@ function refuseDuplicates(calls: readonly Call[]): void {
   for (const [index, { id }] of calls.entries()) {
     if (id === undefined) continue;
     const first = seen.get(id);
-    if (first !== undefined) throw new SandboxError("duplicate_id", `/calls/${first} and /calls/${index} both have the id ${id}`, { path: `/calls/${index}/id` });
+    if (first !== undefined)
+      throw new SandboxError("duplicate_id", `/calls/${first} and /calls/${index} both have the id ${id}`, {
+        path: `/calls/${index}/id`,
+      });
     seen.set(id, index);
   }
 }
 
 function serializer(reply: FastifyReply): Serialize {
   const known = reply.getSerializationFunction(RESULT_SCHEMA);
-  return (known ?? reply.compileSerializationSchema(RESULT_SCHEMA)) as unknown as (result: Result) => string;
+  return known ?? reply.compileSerializationSchema(RESULT_SCHEMA);
 }
 
 type BatchRequest = FastifyRequest<{ Body: { calls: Call[] } }>;
 
-async function answer(parts: RouteParts & { answerBytesMax: number }, request: BatchRequest, reply: FastifyReply, signal: AbortSignal): Promise<string | undefined> {
+async function answer(
+  parts: RouteParts & { answerBytesMax: number },
+  request: BatchRequest,
+  reply: FastifyReply,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const { calls } = request.body;
   const items = await parts.executor.executeBatch(calls, executeOptions(signal, request));
-  const onItem = ({ index, result }: BatchItem): void => logCall(parts.log, calls[index] as Call, result, request.tenant);
+  const onItem = ({ index, result }: BatchItem): void =>
+    logCall(parts.log, calls[index] as Call, result, request.tenant);
   if (!(request.headers.accept ?? "").includes(NDJSON)) {
     const document = await joinBatch(calls.length, items, serializer(reply), parts.answerBytesMax, onItem);
     reply.type("application/json; charset=utf-8");
@@ -44,10 +52,15 @@ async function answer(parts: RouteParts & { answerBytesMax: number }, request: B
   const serialize = serializer(reply);
   reply.hijack();
   // Without `x-accel-buffering` an nginx in between would hold lines back.
-  reply.raw.writeHead(200, { "content-type": NDJSON, "cache-control": "no-store", "x-accel-buffering": "no" });
+  reply.raw.writeHead(200, {
+    "content-type": NDJSON,
+    "cache-control": "no-store",
+    "x-accel-buffering": "no",
+  });
   reply.raw.flushHeaders();
   const broken = await streamBatch(reply.raw, items, serialize, onItem);
-  if (broken !== null && !(broken instanceof SandboxError)) parts.log.error({ err: broken, route: "/v1/batches" }, "stream broke");
+  if (broken !== null && !(broken instanceof SandboxError))
+    parts.log.error({ err: broken, route: "/v1/batches" }, "stream broke");
   return undefined;
 }
 
@@ -62,7 +75,10 @@ export function registerBatches(parts: RouteParts & { readonly answerBytesMax: n
       response: {
         200: {
           description: "The calls were carried out.",
-          content: { "application/json": { schema: ref("BatchResult") }, [NDJSON]: { schema: ref("BatchLine") } },
+          content: {
+            "application/json": { schema: ref("BatchResult") },
+            [NDJSON]: { schema: ref("BatchLine") },
+          },
         },
         ...errorResponses([...CALL_CODES, "duplicate_id", "batch_too_long", "answer_too_large"]),
       },

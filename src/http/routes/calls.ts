@@ -8,11 +8,15 @@ export function registerCalls({ app, executor, traffic, log }: RouteParts): void
     schema: {
       operationId: "execute",
       summary: "Carry one call out",
-      description: "Answers when the call has ended. Whatever the program did is an outcome in a 200 answer; another status means that there was no run. Closing the connection cancels the call.",
+      description:
+        "Answers when the call has ended. Whatever the program did is an outcome in a 200 answer; another status means that there was no run. Closing the connection cancels the call.",
       tags: ["calls"],
       body: ref("Call"),
       response: {
-        200: { description: "The call was carried out.", content: { "application/json": { schema: ref("Result") } } },
+        200: {
+          description: "The call was carried out.",
+          content: { "application/json": { schema: ref("Result") } },
+        },
         ...errorResponses(CALL_CODES),
       },
     },

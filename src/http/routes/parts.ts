@@ -32,5 +32,8 @@ export function executeOptions(signal: AbortSignal, request: FastifyRequest): Ex
 export function logCall(log: Log, call: Call, result: Result, tenant: string | null): void {
   if (!log.isLevelEnabled("debug")) return;
   const { queued_ms, run_ms } = result.timing;
-  log.debug({ id: result.id, runtime: call.runtime, outcome: result.outcome, queued_ms, run_ms, tenant, status: 200 }, "call");
+  log.debug(
+    { id: result.id, runtime: call.runtime, outcome: result.outcome, queued_ms, run_ms, tenant, status: 200 },
+    "call",
+  );
 }

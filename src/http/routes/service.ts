@@ -14,12 +14,20 @@ export interface ServiceParts {
   readonly ready: () => boolean;
 }
 
-const json = (schema: object, description: string) => ({ description, content: { "application/json": { schema } } });
+const json = (schema: object, description: string) => ({
+  description,
+  content: { "application/json": { schema } },
+});
 
 export function registerService({ app, executor, traffic, metrics, ready }: ServiceParts): void {
   app.get("/healthz", {
     config: { open: true },
-    schema: { operationId: "health", summary: "Whether the process is alive", tags: ["service"], response: { 200: json(ref("Status"), "It is."), ...errorResponses(COMMON_CODES) } },
+    schema: {
+      operationId: "health",
+      summary: "Whether the process is alive",
+      tags: ["service"],
+      response: { 200: json(ref("Status"), "It is."), ...errorResponses(COMMON_CODES) },
+    },
     handler: () => Promise.resolve({ status: "ok" }),
   });
 
@@ -29,7 +37,11 @@ export function registerService({ app, executor, traffic, metrics, ready }: Serv
       operationId: "readiness",
       summary: "Whether calls are taken now",
       tags: ["service"],
-      response: { 200: json(ref("Status"), "The engines are ready."), 503: json(ref("Status"), "Starting or shutting down."), ...errorResponses(COMMON_CODES) },
+      response: {
+        200: json(ref("Status"), "The engines are ready."),
+        503: json(ref("Status"), "Starting or shutting down."),
+        ...errorResponses(COMMON_CODES),
+      },
     },
     handler(_request, reply) {
       if (traffic.draining) return reply.code(503).send({ status: "draining" });
@@ -42,7 +54,10 @@ export function registerService({ app, executor, traffic, metrics, ready }: Serv
       operationId: "metrics",
       summary: "Metrics in the Prometheus text format",
       tags: ["service"],
-      response: { 200: { description: "All metrics.", content: { "text/plain": { schema: { type: "string" } } } }, ...errorResponses([...COMMON_CODES, "unauthorized"]) },
+      response: {
+        200: { description: "All metrics.", content: { "text/plain": { schema: { type: "string" } } } },
+        ...errorResponses([...COMMON_CODES, "unauthorized"]),
+      },
     },
     async handler(_request, reply) {
       const text = await metrics.text();
@@ -55,7 +70,10 @@ export function registerService({ app, executor, traffic, metrics, ready }: Serv
       operationId: "describe",
       summary: "Runtimes, isolation, limits and queue of this service",
       tags: ["service"],
-      response: { 200: json(ref("Description"), "The description."), ...errorResponses([...COMMON_CODES, "unauthorized"]) },
+      response: {
+        200: json(ref("Description"), "The description."),
+        ...errorResponses([...COMMON_CODES, "unauthorized"]),
+      },
     },
     handler: () => executor.describe(),
   });

@@ -1,0 +1,136 @@
+#!/usr/bin/env node
+/** Process entry: a command, its configuration, and the way from the first signal to the exit. */
+import { readFileSync } from "node:fs";
+import { ConfigError, loadConfig, readConfig, type ConfigInput } from "./config/load.ts";
+import type { Config } from "./config/schema.ts";
+import type { Log } from "./observe/log.ts";
+
+const HELP = `Usage: rollcall <command> [flags]
+
+  serve     take calls over HTTP
+  doctor    check what this machine can isolate, and how to mend what it cannot
+  config    print every configuration key with its value, where it comes from and what it means
+  version   print the version
+  help      print this
+
+Flags are configuration keys: --http.port 8707, --log.level=debug. Short: --port, --host.
+--config FILE names a JSON or YAML file; rollcall.config.json or .yaml is found by itself.
+`;
+
+/** Beyond `drain.timeoutMs`: for cancelled calls to end and sandboxes to be removed. */
+const CLOSE_GRACE_MS = 10_000;
+
+function readVersion(): string {
+  const file = new URL("../package.json", import.meta.url);
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+}
+
+/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
+function firstSignal(log: Log): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let signals = 0;
+    const onSignal = (signal: NodeJS.Signals): void => {
+      signals += 1;
+      if (signals === 1) {
+        resolve(signal);
+        return;
+      }
+      log.warn({ signal }, "second signal: ending at once");
+      process.exit(1);
+    };
+    process.on("SIGTERM", onSignal);
+    process.on("SIGINT", onSignal);
+  });
+}
+
+async function serve(config: Config): Promise<number> {
+  // Modules of the server load here, so that the other commands start fast.
+  const [{ assertGuarded }, { buildServer }, { createLog }, { createMetrics }, { compose }] =
+    await Promise.all([
+      import("./http/auth.ts"),
+      import("./http/server.ts"),
+      import("./observe/log.ts"),
+      import("./observe/metrics.ts"),
+      import("./compose.ts"),
+    ]);
+  assertGuarded(config.http.host, config.http.keys);
+  const log = createLog(config.log);
+  const metrics = createMetrics();
+  const signalled = firstSignal(log);
+  const { executor } = await compose(config, { observer: metrics.observer, log });
+  try {
+    const server = await buildServer({
+      executor,
+      config,
+      metrics,
+      log,
+      ready: () => executor.ready(),
+      version: readVersion(),
+    });
+    const address = await server.listen();
+    const { engines } = await executor.describe();
+    log.info(
+      { address, engines: Object.fromEntries(engines.map(({ engine, tier }) => [engine, tier])) },
+      "listening",
+    );
+
+    const signal = await signalled;
+    log.info({ signal, timeoutMs: config.drain.timeoutMs }, "draining");
+    setTimeout(() => process.exit(1), config.drain.timeoutMs + CLOSE_GRACE_MS).unref();
+    const allEnded = await server.drain(config.drain.timeoutMs);
+    await server.close();
+    if (!allEnded) log.warn("calls were cancelled: drain.timeoutMs was over");
+  } finally {
+    await executor.close();
+  }
+  return 0;
+}
+
+async function doctor(config: Config): Promise<number> {
+  const { diagnose } = await import("./confine/doctor.ts");
+  const findings = await diagnose(config);
+  const width = Math.max(0, ...findings.map(({ name }) => name.length));
+  for (const { name, state, found, fix } of findings) {
+    process.stdout.write(`${state.padEnd(4)}  ${name.padEnd(width)}  ${found}\n`);
+    if (fix !== undefined && state !== "ok") process.stdout.write(`${" ".repeat(width + 8)}fix: ${fix}\n`);
+  }
+  return findings.some(({ state }) => state === "fail") ? 1 : 0;
+}
+
+async function main([command = "help", ...argv]: readonly string[]): Promise<number> {
+  const input: ConfigInput = { argv, env: process.env, cwd: process.cwd() };
+  switch (command) {
+    case "serve":
+      return serve(loadConfig(input));
+    case "doctor":
+      return doctor(loadConfig(input));
+    case "config": {
+      const { describeConfig } = await import("./config/describe.ts");
+      process.stdout.write(describeConfig(readConfig(input)));
+      return 0;
+    }
+    case "version":
+    case "--version":
+      process.stdout.write(`${readVersion()}\n`);
+      return 0;
+    case "help":
+    case "--help":
+    case "-h":
+      process.stdout.write(HELP);
+      return 0;
+    default:
+      process.stderr.write(`rollcall: there is no command "${command}"\n\n${HELP}`);
+      return 2;
+  }
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  // What an operator can mend is told in one line; a stack is for bugs of ours.
+  const bug = error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError;
+  process.stderr.write(`rollcall: ${bug ? error.stack : (error as Error).message}\n`);
+  process.exitCode = error instanceof ConfigError ? 2 : 1;
+}
+// Not left to the event loop: a handle that somebody forgot must not keep a service alive that said it ended.
+process.exit();
