@@ -5,11 +5,19 @@ import path from "node:path";
 import { root } from "./repository.mjs";
 import { BootstrapError } from "./say.mjs";
 
-const OUTPUT_LINES_SHOWN = 12;
+/** Some programs say what is wrong first, some last. */
+const LINES_SHOWN = { first: 8, last: 8 };
+
+function shorten(output) {
+  const lines = output.trimEnd().split("\n");
+  const left = lines.length - LINES_SHOWN.first - LINES_SHOWN.last;
+  if (left > 1) lines.splice(LINES_SHOWN.first, left, `(${left} lines left out)`);
+  return lines.join("\n  ");
+}
 
 /**
  * Runs a command to its end and returns what it printed on stdout.
- * @throws BootstrapError with the end of its output when it fails.
+ * @throws BootstrapError with what it printed when it fails.
  */
 export function run(command, args, { env = {}, cwd = root } = {}) {
   return new Promise((resolve, reject) => {
@@ -28,8 +36,11 @@ export function run(command, args, { env = {}, cwd = root } = {}) {
     child.on("error", (error) => reject(new BootstrapError(`cannot run ${command}: ${error.message}`)));
     child.on("close", (code, signal) => {
       if (code === 0) return resolve(stdout);
-      const tail = all.trimEnd().split("\n").slice(-OUTPUT_LINES_SHOWN).join("\n  ");
-      reject(new BootstrapError(`${[command, ...args].join(" ")} ended with ${signal ?? code}:\n  ${tail}`));
+      reject(
+        new BootstrapError(
+          `${[command, ...args].join(" ")} ended with ${signal ?? code}:\n  ${shorten(all)}`,
+        ),
+      );
     });
   });
 }
