@@ -19,7 +19,7 @@ import { BootstrapError, say, timed } from "./bootstrap/say.mjs";
 import { systemStep } from "./bootstrap/system.mjs";
 
 /** Entries that start no sandbox, and the verbs of src/main.ts that start none. */
-const ENTRIES_WITHOUT_SANDBOX = new Set(["scripts/check.ts"]);
+const ENTRIES_WITHOUT_SANDBOX = new Set(["scripts/check.ts", "scripts/build.ts"]);
 const VERBS_WITHOUT_SANDBOX = new Set(["doctor", "config", "help", "version"]);
 
 /** Whether the entry is going to start Python sandboxes. */
@@ -70,7 +70,7 @@ function start(entry, args) {
 
 const [entry, ...args] = process.argv.slice(2);
 if (entry === undefined) {
-  say("usage: node scripts/run.mjs <entry.ts> [arguments]");
+  say("usage: node scripts/run.mjs <entry.ts> [arguments], or --prepare for all the steps and nothing else");
   process.exit(2);
 }
 try {
@@ -79,7 +79,7 @@ try {
     modulesStep,
     ...(needsSandbox(entry, args) ? [systemStep, packagesStep, forkServerStep] : []),
   ]);
-  process.exitCode = await start(entry, args);
+  if (entry !== "--prepare") process.exitCode = await start(entry, args);
 } catch (error) {
   if (!(error instanceof BootstrapError)) throw error;
   say(error.message);
