@@ -60,11 +60,11 @@ export function createTransport(options: TransportOptions): Transport {
     connect: { timeout: options.connectTimeoutMs },
   });
   const shared = options.key === undefined ? {} : { authorization: `Bearer ${options.key}` };
-  let closed = false;
+  let closing: Promise<void> | null = null;
 
   return {
     async ask({ method, path, accept, body, signal }) {
-      if (closed) throw new SandboxError("unreachable", "this client is closed");
+      if (closing !== null) throw new SandboxError("unreachable", "this client is closed");
       const headers = {
         ...shared,
         accept,
@@ -92,9 +92,6 @@ export function createTransport(options: TransportOptions): Transport {
       const retryAfter = answer.headers["retry-after"];
       throw errorFromAnswer(answer.statusCode, text, typeof retryAfter === "string" ? retryAfter : undefined);
     },
-    async close() {
-      closed = true;
-      await pool.close();
-    },
+    close: () => (closing ??= pool.close()),
   };
 }

@@ -1,7 +1,7 @@
 /**
  * Reads and parses a JSON body. Differs from Fastify's own reader in three things: the bytes of all bodies
  * in flight have one common bound, bytes that are not UTF-8 are refused where they would silently become
- * U+FFFD in somebody's program, and the error says where the JSON is wrong.
+ * U+FFFD in somebody's program, and the error says what is wrong with the JSON.
  */
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
