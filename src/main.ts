@@ -87,8 +87,8 @@ async function serve(config: Config): Promise<number> {
 }
 
 async function doctor(config: Config): Promise<number> {
-  const { diagnose } = await import("./confine/doctor.ts");
-  const findings = await diagnose(config);
+  const [{ diagnose }, { doctorOptions }] = await Promise.all([import("./confine/doctor.ts"), import("./compose.ts")]);
+  const findings = await diagnose(doctorOptions(config));
   const width = Math.max(0, ...findings.map(({ name }) => name.length));
   for (const { name, state, found, fix } of findings) {
     process.stdout.write(`${state.padEnd(4)}  ${name.padEnd(width)}  ${found}\n`);

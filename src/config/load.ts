@@ -13,6 +13,7 @@ import {
   readDocument,
   readEnvironment,
   readFlags,
+  readObject,
   type Settings,
 } from "./sources.ts";
 
@@ -104,7 +105,25 @@ export function readConfig(input: ConfigInput): LoadedConfig {
   const environment = readEnvironment(input.env);
   const { settings: fileSettings, file } = readConfigFile(flags.file ?? environment.file, input.cwd);
   const merged: Settings = new Map([...fileSettings, ...environment.settings, ...flags.settings]);
+  const origins = new Map([...merged].map(([path, setting]) => [path, setting.origin]));
+  return { config: settle(merged, input.cwd), origins, file };
+}
 
+/** Every key of the configuration, none of them required. */
+export type PartialConfig = {
+  readonly [S in keyof Config]?: { readonly [K in keyof Config[S]]?: Config[S][K] extends object ? Partial<Config[S][K]> : Config[S][K] };
+};
+
+/**
+ * A configuration made by a program; what it leaves out has its default.
+ * @throws ConfigError with a message for the programmer.
+ */
+export function configOf(value: PartialConfig, cwd: string): Config {
+  return settle(readObject(value, "the given configuration"), cwd);
+}
+
+/** Checks each value and fills in what was not set. */
+function settle(merged: Settings, cwd: string): Config {
   const raw: Record<string, unknown> = {};
   for (const leaf of LEAVES) {
     const setting = merged.get(leaf.path);
@@ -114,14 +133,13 @@ export function readConfig(input: ConfigInput): LoadedConfig {
       );
     }
     let value = setting === undefined ? structuredClone(leaf.default) : setting.value;
-    if (PATH_LEAVES.has(leaf.path) && value !== "") value = resolve(input.cwd, value as string);
+    if (PATH_LEAVES.has(leaf.path) && value !== "") value = resolve(cwd, value as string);
     setPath(raw, leaf.path, value);
   }
   const config = raw as unknown as Config;
-  config.http.keys = gatherKeys(config, input.cwd);
+  config.http.keys = gatherKeys(config, cwd);
   settleLimits(config, merged);
-  const origins = new Map([...merged].map(([path, setting]) => [path, setting.origin]));
-  return { config: freeze(config), origins, file };
+  return freeze(config);
 }
 
 /**

@@ -17,7 +17,7 @@ const quantity = (unit: Unit, value: number, minimum: number, maximum: number, d
 const text = (value: string, description: string) => Type.String({ default: value, description });
 const flag = (value: boolean, description: string) => Type.Boolean({ default: value, description });
 const choice = <const T extends readonly string[]>(values: T, value: T[number], description: string) =>
-  Type.Enum(values, { type: "string", default: value, description });
+  Type.Unsafe<T[number]>(Type.Enum(values, { type: "string", default: value, description }));
 const section = <P extends Record<string, TSchema>>(description: string, properties: P) =>
   Type.Object(properties, { additionalProperties: false, description });
 

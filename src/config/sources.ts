@@ -124,6 +124,13 @@ function flatten(value: unknown, path: string, origin: string, settings: Setting
     flatten(child, path === "" ? name : `${path}.${name}`, origin, settings);
 }
 
+/** Settings of an object with the shape of a configuration file. */
+export function readObject(value: unknown, origin: string): Settings {
+  const settings: Settings = new Map();
+  flatten(value, "", origin, settings);
+  return settings;
+}
+
 /** Content of a JSON or YAML file, told apart by its name. */
 export function readDocument(file: string): unknown {
   try {
@@ -142,14 +149,12 @@ export function readConfigFile(
   named: string | null,
   cwd: string,
 ): { settings: Settings; file: string | null } {
-  const settings: Settings = new Map();
   const found = FILE_NAMES.filter((name) => existsSync(resolve(cwd, name)));
   if (named === null && found.length > 1) {
     throw new ConfigError(`${found.join(" and ")} are both in ${cwd}; keep one or name it with --config`);
   }
   const file = named === null ? found[0] : named;
-  if (file === undefined) return { settings, file: null };
+  if (file === undefined) return { settings: new Map(), file: null };
   const path = resolve(cwd, file);
-  flatten(readDocument(path), "", path, settings);
-  return { settings, file: path };
+  return { settings: readObject(readDocument(path), path), file: path };
 }

@@ -93,7 +93,7 @@ export function ociConfig(options: BundleOptions): object {
       },
       seccomp: seccompProfile(options.arch, nested),
       // A proc with covered parts cannot be mounted anew inside; there the slots' own proc hides more.
-      maskedPaths: nested ? [] : MASKED_PATHS,
+      maskedPaths: [...(nested ? [] : MASKED_PATHS), ...(spec.masked ?? [])],
       readonlyPaths: nested ? [] : READONLY_PATHS,
       rootfsPropagation: "private",
     },

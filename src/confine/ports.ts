@@ -19,6 +19,8 @@ export interface ContainerSpec {
   readonly uid: number;
   /** Mounted beside the read-only base (/usr, a minimal /etc, /dev, /proc, a private /tmp). */
   readonly mounts: readonly Mount[];
+  /** Directories and files of the base that are covered, so that nothing of them is seen. */
+  readonly masked?: readonly string[];
   /** Capabilities inside the user namespace; empty for most. */
   readonly capabilities: readonly string[];
   /** Bound on memory of the whole container. Bytes. */

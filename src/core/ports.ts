@@ -5,15 +5,7 @@
  */
 import type { EngineDescription } from "../contract/description.ts";
 import type { Limits, Usage } from "../contract/limits.ts";
-
-/** How an engine starts a program. */
-export type Entry =
-  /** By a fork of the preloaded interpreter. */
-  | { readonly kind: "fork"; readonly fileName: string }
-  /** By exec of a command line in the sandbox; the source is stored under `fileName` first. */
-  | { readonly kind: "exec"; readonly fileName: string; readonly argv: readonly string[] }
-  /** In a fresh V8 isolate. */
-  | { readonly kind: "isolate"; readonly fileName: string };
+import type { Entry } from "../contract/runtime.ts";
 
 export interface SandboxFile {
   /** Relative to the working directory, normalised. */

@@ -40,7 +40,7 @@ def execute(argv, env):
     """Replaces this process by a command line. Does not return."""
     environment = {**os.environb, **dict(entry.split(b"=", 1) for entry in env)}
     try:
-        os.execve(argv[0], argv, environment)
+        os.execvpe(argv[0], argv, environment)
     except OSError as error:
         os.write(2, f"cannot execute {os.fsdecode(argv[0])}: {error.strerror}\n".encode())
     os._exit(127)

@@ -3,8 +3,6 @@
  * process for every slot that was used. What runs in a slot is forked from a warm interpreter, or is a
  * command line executed in the same confinement.
  */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import type { Confinement, Mount } from "../../confine/ports.ts";
 import { type Engine, SandboxFault } from "../../core/ports.ts";
 import type { EngineDescription } from "../../contract/description.ts";
@@ -39,6 +37,8 @@ const SCRATCH_INODES = 16_384;
 /** Of one container's own processes (the fork server), slots have cgroups of their own. Bytes. */
 const FORK_SERVER_MEMORY_BYTES = 1 << 30;
 const FORK_SERVER_PIDS = 256;
+/** The machine's own packages are not part of the sandbox: what a program finds must not depend on them. */
+const MACHINE_PACKAGES = ["/usr/lib/python3/dist-packages", "/usr/local/lib/python3.11/dist-packages", "/usr/local/lib/python3.12/dist-packages", "/usr/local/lib/python3.13/dist-packages"];
 const RESTART_DELAY_MS_MAX = 5_000;
 
 /** What the fork server needs inside its user namespace to make slots; slots keep five, programs none. */
@@ -50,7 +50,7 @@ function baseEnvironment(packagePaths: readonly string[]): Record<string, string
     ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMEXPR_MAX_THREADS"].map((name) => [name, "1"]),
   );
   return {
-    PATH: "/usr/local/bin:/usr/bin:/bin:/opt/node/bin",
+    PATH: "/opt/node/bin:/usr/local/bin:/usr/bin:/bin",
     HOME: "/tmp",
     LANG: "C.UTF-8",
     PYTHONPATH: packagePaths.join(":"),
@@ -157,6 +157,7 @@ export class ContainerEngine implements Engine {
       env: baseEnvironment(options.packagePaths),
       uid: 0,
       mounts: this.#mounts(),
+      masked: options.packagesDirectory === null ? [] : MACHINE_PACKAGES,
       capabilities: CAPABILITIES,
       memoryBytes: FORK_SERVER_MEMORY_BYTES,
       pids: FORK_SERVER_PIDS,
@@ -172,13 +173,7 @@ export class ContainerEngine implements Engine {
       { source: forkServerDirectory, target: FORK_SERVER_INSIDE, readOnly: true },
       { source: nodePath, target: NODE_INSIDE, readOnly: true },
     ];
-    if (packagesDirectory !== null) {
-      mounts.push({ source: packagesDirectory, target: PACKAGES_INSIDE, readOnly: true });
-      // The machine's own packages are not part of the sandbox: what a program finds must not depend on them.
-      for (const directory of ["/usr/lib/python3/dist-packages", "/usr/local/lib/python3/dist-packages"]) {
-        if (existsSync(directory)) mounts.push({ source: join(forkServerDirectory, "empty"), target: directory, readOnly: true });
-      }
-    }
+    if (packagesDirectory !== null) mounts.push({ source: packagesDirectory, target: PACKAGES_INSIDE, readOnly: true });
     return mounts;
   }
 }

@@ -1,0 +1,170 @@
+/**
+ * The only file that joins core, engines and runtimes. Engine drivers load here, and only those that the
+ * configuration asks for.
+ */
+import { randomUUID } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { configOf, type PartialConfig } from "./config/load.ts";
+import type { Config } from "./config/schema.ts";
+import { createConfinement, type MachineConfinement } from "./confine/confinement.ts";
+import type { DiagnoseOptions } from "./confine/doctor.ts";
+import { ISOLATION_TIERS } from "./contract/description.ts";
+import { LocalExecutor } from "./core/local-executor.ts";
+import { type CallObserver, SILENT_OBSERVER } from "./core/observer.ts";
+import type { Engine } from "./core/ports.ts";
+import { RUNTIMES } from "./runtimes/registry.ts";
+
+export interface ComposeLog {
+  warn(fields: object, message: string): void;
+}
+
+export interface ComposeOptions {
+  readonly observer: CallObserver;
+  readonly log: ComposeLog;
+}
+
+export interface Composed {
+  readonly executor: ServiceExecutor;
+}
+
+/** The machine cannot do what the configuration asks for; the message says what is missing and how to mend it. */
+export class ServiceUnavailable extends Error {
+  override readonly name = "ServiceUnavailable";
+}
+
+const PACKAGE_ROOT = fileURLToPath(new URL("..", import.meta.url));
+/** Where set-up puts the fork server's compiled part and the packages. */
+const PYTHON_ROOT = join(PACKAGE_ROOT, ".rollcall", "python");
+const FORK_SERVER = join(PYTHON_ROOT, "forkserver");
+const INTERPRETER = "/usr/bin/python3";
+
+export function packageVersion(): string {
+  return (JSON.parse(readFileSync(join(PACKAGE_ROOT, "package.json"), "utf8")) as { version: string }).version;
+}
+
+/** More than there are cores, so that a program that waits does not hold a core back. */
+function defaultSlots(): number {
+  return Math.max(4, 2 * availableParallelism());
+}
+
+/** LocalExecutor that also ends what it was composed of. */
+class ServiceExecutor extends LocalExecutor {
+  readonly #confinement: MachineConfinement;
+
+  constructor(options: ConstructorParameters<typeof LocalExecutor>[0], confinement: MachineConfinement) {
+    super(options);
+    this.#confinement = confinement;
+  }
+
+  override async close(): Promise<void> {
+    await super.close();
+    await this.#confinement.close();
+  }
+}
+
+/** What `rollcall doctor` looks at, by the same rules as `compose`. */
+export function doctorOptions(config: Config): DiagnoseOptions {
+  return {
+    runtime: config.container.runtime,
+    rootfs: config.container.rootfs,
+    cgroupParent: config.container.cgroupParent,
+    interpreter: config.python.interpreter || INTERPRETER,
+    forkServerDirectory: FORK_SERVER,
+  };
+}
+
+/** Builds the service's executor and starts its engines. */
+export async function compose(config: Config, options: ComposeOptions): Promise<Composed> {
+  const confinement = await createConfinement({
+    runtime: config.container.runtime,
+    rootfs: config.container.rootfs,
+    cgroupParent: config.container.cgroupParent,
+    stateDirectory: config.container.stateDirectory || "/run/rollcall",
+  });
+  const { engine: container, pythonVersion } = await composeContainer(config, confinement, options);
+  const engines: Engine[] = [container, await composeIsolate(config, confinement, options)];
+  const executor = new ServiceExecutor(
+    {
+      engines,
+      runtimes: Object.values(RUNTIMES),
+      limits: config.limits,
+      queue: config.queue,
+      observer: options.observer,
+      version: packageVersion(),
+      runtimeVersion: (runtime) => (runtime.id === "python" ? pythonVersion() : process.versions.node),
+      now: () => performance.now(),
+      newId: randomUUID,
+    },
+    confinement,
+  );
+  try {
+    await executor.start();
+    checkTier(engines, config.isolation.minimum);
+  } catch (error) {
+    await executor.close();
+    throw error;
+  }
+  return { executor };
+}
+
+/** The executor alone, for a program that embeds it. */
+export async function composeEmbedded(config: PartialConfig, options: Partial<ComposeOptions>): Promise<ServiceExecutor> {
+  const { executor } = await compose(configOf(config, process.cwd()), {
+    observer: options.observer ?? SILENT_OBSERVER,
+    log: options.log ?? { warn: () => undefined },
+  });
+  return executor;
+}
+
+export type { CallObserver, Observed } from "./core/observer.ts";
+export type { PartialConfig };
+
+function checkTier(engines: readonly Engine[], minimum: Config["isolation"]["minimum"]): void {
+  for (const engine of engines) {
+    const { tier } = engine.describe();
+    if (ISOLATION_TIERS.indexOf(tier) > ISOLATION_TIERS.indexOf(minimum)) {
+      throw new ServiceUnavailable(`the ${engine.name} engine isolates at tier ${tier}, isolation.minimum asks for ${minimum}`);
+    }
+  }
+}
+
+async function composeContainer(config: Config, confinement: MachineConfinement, { observer, log }: ComposeOptions) {
+  const { ContainerEngine, PACKAGES_INSIDE } = await import("./engines/container/engine.ts");
+  if (!existsSync(join(FORK_SERVER, "_slot.so"))) {
+    throw new ServiceUnavailable(`the fork server is not built: ${join(FORK_SERVER, "_slot.so")} is missing; npm start builds it`);
+  }
+  const packages = config.python.packagesDirectory || join(PYTHON_ROOT, "packages");
+  const separate = existsSync(packages);
+  const engine = new ContainerEngine({
+    confinement,
+    confinementDetail: { runtime: confinement.runtime.version, cgroup: `v${confinement.cgroupVersion}` },
+    slots: config.python.slots || defaultSlots(),
+    interpreter: config.python.interpreter || INTERPRETER,
+    forkServerDirectory: FORK_SERVER,
+    packagesDirectory: separate ? packages : null,
+    packagePaths: separate ? [PACKAGES_INSIDE] : ["/usr/local/lib/python3/dist-packages", "/usr/lib/python3/dist-packages"],
+    nodePath: process.execPath,
+    diskBytes: config.limits.default.disk_bytes,
+    onFault: (fault) => {
+      observer.fault("container", fault.kind);
+      log.warn({ kind: fault.kind }, fault.message);
+    },
+  });
+  return { engine, pythonVersion: () => engine.pythonVersion };
+}
+
+async function composeIsolate(config: Config, confinement: MachineConfinement, { observer, log }: ComposeOptions): Promise<Engine> {
+  const { createIsolateEngine } = await import("./engines/isolate/engine.ts");
+  return createIsolateEngine({
+    confinement,
+    slots: config.javascript.slots || availableParallelism(),
+    nodePath: process.execPath,
+    onFault: (kind: string, message: string) => {
+      observer.fault("isolate", kind);
+      log.warn({ kind }, message);
+    },
+  });
+}

@@ -1,0 +1,130 @@
+/**
+ * From a Call as stated to one fully decided: everything that depends on more than the schema is checked here,
+ * so that a call that was accepted can be carried out.
+ */
+import { type Call, CALL_BOUNDS, type FileContent, type Priority, RUNTIME_IDS } from "../contract/call.ts";
+import { SandboxError } from "../contract/errors.ts";
+import type { LimitPolicy } from "../contract/limits.ts";
+import type { Runtime } from "../contract/runtime.ts";
+import { decideLimits } from "./clamp.ts";
+import { checkDistinct, normalisePath } from "./paths.ts";
+import type { RunSpec, SandboxFile } from "./ports.ts";
+
+export interface AcceptedCall {
+  readonly id: string;
+  readonly runtime: Runtime;
+  readonly spec: RunSpec;
+  readonly priority: Priority;
+  readonly deadlineMs: number | null;
+  readonly encoding: "utf8" | "base64";
+  /** Memory that the call takes while it waits. Bytes. */
+  readonly bytes: number;
+}
+
+export interface AcceptOptions {
+  readonly runtimes: Readonly<Record<string, Runtime>>;
+  readonly limits: LimitPolicy;
+  readonly newId: () => string;
+}
+
+const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+
+/**
+ * @param pointer JSON pointer of the call in the request, empty for a single one.
+ * @throws SandboxError that says what is wrong and what is allowed.
+ */
+export function acceptCall(call: Call, options: AcceptOptions, pointer = ""): AcceptedCall {
+  const runtime = Object.hasOwn(options.runtimes, call.runtime) ? options.runtimes[call.runtime] : undefined;
+  if (runtime === undefined) {
+    throw new SandboxError("unknown_runtime", `there is no runtime ${JSON.stringify(call.runtime)} here; there are ${Object.keys(options.runtimes).join(", ") || RUNTIME_IDS.join(", ")}`, { path: `${pointer}/runtime` });
+  }
+  const mode = call.mode ?? "script";
+  if (!runtime.modes.includes(mode)) {
+    throw new SandboxError("invalid_call", `mode ${mode} is not for runtime ${runtime.id}, which has ${runtime.modes.join(", ")}`, { path: `${pointer}/mode` });
+  }
+  const limits = decideLimits(call.limits, options.limits, pointer);
+  const source = textBytes(call.source, CALL_BOUNDS.sourceBytesMax, `${pointer}/source`);
+  const stdin = call.stdin === undefined ? EMPTY : textBytes(call.stdin, CALL_BOUNDS.stdinBytesMax, `${pointer}/stdin`);
+  const files = acceptFiles(call.files, runtime.entry.fileName, `${pointer}/files`);
+  const collect = (call.collect ?? NONE).map((path, index) => normalisePath(path, `${pointer}/collect/${index}`));
+  if (collect.length > 1) checkDistinct(collect, `${pointer}/collect`);
+  const args = acceptArgs(call.args, `${pointer}/args`);
+  const env = acceptEnv(call.env, `${pointer}/env`);
+  return {
+    id: call.id ?? options.newId(),
+    runtime,
+    spec: { entry: runtime.entry, source, stdin, args, env, files, collect, cell: mode === "cell", limits },
+    priority: call.priority ?? "normal",
+    deadlineMs: call.deadline_ms ?? null,
+    encoding: call.output_encoding ?? "utf8",
+    bytes: source.length + stdin.length + files.reduce((sum, file) => sum + file.content.length, 0) + 1024,
+  };
+}
+
+const EMPTY = Buffer.alloc(0);
+const NONE: readonly string[] = [];
+
+function tooLarge(what: string, bytes: number, max: number, path: string): SandboxError {
+  return new SandboxError("call_too_large", `${what} has ${bytes} bytes, the most is ${max}`, { path });
+}
+
+function textBytes(text: string, max: number, path: string): Buffer {
+  const bytes = Buffer.from(text, "utf8");
+  if (bytes.length > max) throw tooLarge(path.slice(path.lastIndexOf("/") + 1), bytes.length, max, path);
+  return bytes;
+}
+
+function acceptFiles(files: Call["files"], programName: string, pointer: string): readonly SandboxFile[] {
+  if (files === undefined) return [];
+  const entries = Object.entries(files);
+  if (entries.length > CALL_BOUNDS.filesMax) {
+    throw new SandboxError("call_too_large", `${entries.length} files, the most is ${CALL_BOUNDS.filesMax}`, { path: pointer });
+  }
+  let total = 0;
+  const accepted = entries.map(([name, value]) => {
+    const path = `${pointer}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+    const content = fileBytes(value, path);
+    total += content.length;
+    if (total > CALL_BOUNDS.filesBytesMax) throw tooLarge("the call's files together", total, CALL_BOUNDS.filesBytesMax, pointer);
+    return { path: normalisePath(name, path), content };
+  });
+  checkDistinct([programName, ...accepted.map((file) => file.path)], pointer);
+  return accepted;
+}
+
+function fileBytes(value: FileContent, path: string): Buffer {
+  if (typeof value === "string") return Buffer.from(value, "utf8");
+  if (value.encoding === "utf8") return Buffer.from(value.content, "utf8");
+  if (!BASE64.test(value.content) || value.content.length % 4 === 1) {
+    throw new SandboxError("invalid_call", "the content is not base64", { path: `${path}/content` });
+  }
+  return Buffer.from(value.content, "base64");
+}
+
+function acceptArgs(args: Call["args"], pointer: string): readonly string[] {
+  if (args === undefined) return NONE;
+  let total = 0;
+  for (const [index, arg] of args.entries()) {
+    if (arg.includes("\0")) throw new SandboxError("invalid_call", "an argument holds a NUL character", { path: `${pointer}/${index}` });
+    total += Buffer.byteLength(arg) + 1;
+  }
+  if (total > CALL_BOUNDS.argsBytesMax) throw tooLarge("args together", total, CALL_BOUNDS.argsBytesMax, pointer);
+  return args;
+}
+
+function acceptEnv(env: Call["env"], pointer: string): Readonly<Record<string, string>> {
+  if (env === undefined) return {};
+  const entries = Object.entries(env);
+  if (entries.length > CALL_BOUNDS.envMax) throw new SandboxError("call_too_large", `${entries.length} environment variables, the most is ${CALL_BOUNDS.envMax}`, { path: pointer });
+  let total = 0;
+  for (const [name, value] of entries) {
+    total += Buffer.byteLength(name) + Buffer.byteLength(value) + 2;
+    if (!ENV_NAME.test(name)) {
+      throw new SandboxError("invalid_call", `${JSON.stringify(name.slice(0, 80))} is no name of an environment variable: letters, digits and _ are, not starting with a digit`, { path: pointer });
+    }
+    if (value.includes("\0")) throw new SandboxError("invalid_call", `the value of ${name} holds a NUL character`, { path: `${pointer}/${name}` });
+  }
+  if (total > CALL_BOUNDS.argsBytesMax) throw tooLarge("env together", total, CALL_BOUNDS.argsBytesMax, pointer);
+  return env;
+}

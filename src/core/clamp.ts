@@ -1,0 +1,27 @@
+/** A call's limits: what it asks for, else the default; above the ceiling it is refused, never lowered in silence. */
+import { SandboxError } from "../contract/errors.ts";
+import type { LimitPolicy, Limits } from "../contract/limits.ts";
+
+/** CPU time that goes with a wall time when a call names only the latter: two busy threads. */
+const CPU_PER_WALL = 2;
+
+/**
+ * @param pointer JSON pointer of the call, for the message.
+ * @throws SandboxError `limit_above_ceiling`.
+ */
+export function decideLimits(asked: Partial<Limits> | undefined, policy: LimitPolicy, pointer: string): Limits {
+  if (asked === undefined) return policy.default;
+  for (const name of Object.keys(asked) as (keyof Limits)[]) {
+    const value = asked[name];
+    if (value !== undefined && value > policy.ceiling[name]) {
+      throw new SandboxError("limit_above_ceiling", `limits.${name} is ${value}, the most this service allows is ${policy.ceiling[name]}`, {
+        path: `${pointer}/limits/${name}`,
+      });
+    }
+  }
+  const limits = { ...policy.default, ...asked };
+  if (asked.wall_ms !== undefined && asked.cpu_ms === undefined) {
+    limits.cpu_ms = Math.min(asked.wall_ms * CPU_PER_WALL, policy.ceiling.cpu_ms);
+  }
+  return limits;
+}

@@ -1,0 +1,9 @@
+import type { Runtime } from "../contract/runtime.ts";
+
+/** JavaScript in a V8 isolate, with what a Node program of one file expects to find. */
+export const javascript: Runtime = {
+  id: "javascript",
+  engine: "isolate",
+  entry: { kind: "isolate", fileName: "main.js" },
+  modes: ["script", "cell"],
+};

@@ -1,0 +1,9 @@
+import type { Runtime } from "../contract/runtime.ts";
+
+/** A real Node process, for programs that need more of Node than an isolate has. */
+export const node: Runtime = {
+  id: "node",
+  engine: "container",
+  entry: { kind: "exec", fileName: "main.js", argv: ["node", "/work/main.js"] },
+  modes: ["script"],
+};

@@ -1,0 +1,9 @@
+import type { Runtime } from "../contract/runtime.ts";
+
+/** CPython, forked from an interpreter that has already imported what the program imports. */
+export const python: Runtime = {
+  id: "python",
+  engine: "container",
+  entry: { kind: "fork", fileName: "main.py" },
+  modes: ["script", "cell"],
+};
