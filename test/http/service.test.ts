@@ -5,7 +5,7 @@ import { DescriptionSchema } from "../../src/contract/description.ts";
 import { buildServer } from "../../src/http/server.ts";
 import { createLog } from "../../src/observe/log.ts";
 import { createMetrics } from "../../src/observe/metrics.ts";
-import { ask } from "../support/ask.ts";
+import { ask, open, post, readAll } from "../support/ask.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { STUB_DESCRIPTION, createStubExecutor } from "../support/stub-executor.ts";
 
@@ -75,6 +75,17 @@ test("calls in flight when the time to drain is over are cancelled and still ans
   await server.stub.arrived(1);
   expect(await server.server.drain(1)).toBe(false);
   expect((await inFlight).json.outcome).toBe("cancelled");
+});
+
+test("a drained server has handed over every answer before it closes", async () => {
+  const source = "x".repeat(8 << 20);
+  const socket = await open(server.port);
+  socket.write(post("/v1/calls", JSON.stringify({ ...CALL, source })));
+  await server.stub.arrived(1);
+  const reading = readAll(socket);
+  expect(await server.server.drain(60_000)).toBe(true);
+  await server.close();
+  expect((await reading).split("\r\n\r\n")[1]).toContain(`"stdout":"${source}"`);
 });
 
 test("with keys a call needs one, and is for the key's name", async () => {

@@ -85,7 +85,7 @@ export function registerBatches(parts: RouteParts & { readonly answerBytesMax: n
     },
     async handler(request, reply) {
       refuseDuplicates(request.body.calls);
-      const ticket = parts.traffic.enter(request.raw.socket);
+      const ticket = parts.traffic.enter(reply.raw);
       try {
         return await answer(parts, request, reply, ticket.signal);
       } finally {

@@ -20,9 +20,9 @@ export function registerCalls({ app, executor, traffic, log }: RouteParts): void
         ...errorResponses(CALL_CODES),
       },
     },
-    async handler(request) {
+    async handler(request, reply) {
       const call = request.body;
-      const ticket = traffic.enter(request.raw.socket);
+      const ticket = traffic.enter(reply.raw);
       try {
         const result = await executor.execute(call, executeOptions(ticket.signal, request));
         logCall(log, call, result, request.tenant);
