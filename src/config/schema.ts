@@ -16,8 +16,8 @@ const quantity = (unit: Unit, value: number, minimum: number, maximum: number, d
   Type.Integer({ unit, default: value, minimum, maximum, description });
 const text = (value: string, description: string) => Type.String({ default: value, description });
 const flag = (value: boolean, description: string) => Type.Boolean({ default: value, description });
-const choice = <const T extends readonly string[]>(values: T, value: T[number], description: string) =>
-  Type.Unsafe<T[number]>(Type.Enum(values, { type: "string", default: value, description }));
+const choice = <const T extends string[]>(values: readonly [...T], value: T[number], description: string) =>
+  Type.Enum(values, { type: "string", default: value, description });
 const section = <P extends Record<string, TSchema>>(description: string, properties: P) =>
   Type.Object(properties, { additionalProperties: false, description });
 
