@@ -87,7 +87,10 @@ async function serve(config: Config): Promise<number> {
 }
 
 async function doctor(config: Config): Promise<number> {
-  const [{ diagnose }, { doctorOptions }] = await Promise.all([import("./confine/doctor.ts"), import("./compose.ts")]);
+  const [{ diagnose }, { doctorOptions }] = await Promise.all([
+    import("./confine/doctor.ts"),
+    import("./compose.ts"),
+  ]);
   const findings = await diagnose(doctorOptions(config));
   const width = Math.max(0, ...findings.map(({ name }) => name.length));
   for (const { name, state, found, fix } of findings) {

@@ -35,7 +35,7 @@ interface Node {
 }
 
 /** `http.bodyBytesMax` -> `ROLLCALL_HTTP_BODY_BYTES_MAX`. */
-export function envName(path: string): string {
+function envName(path: string): string {
   return `ROLLCALL_${path
     .replaceAll(".", "_")
     .replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2")

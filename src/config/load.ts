@@ -111,7 +111,9 @@ export function readConfig(input: ConfigInput): LoadedConfig {
 
 /** Every key of the configuration, none of them required. */
 export type PartialConfig = {
-  readonly [S in keyof Config]?: { readonly [K in keyof Config[S]]?: Config[S][K] extends object ? Partial<Config[S][K]> : Config[S][K] };
+  readonly [S in keyof Config]?: {
+    readonly [K in keyof Config[S]]?: Config[S][K] extends object ? Partial<Config[S][K]> : Config[S][K];
+  };
 };
 
 /**

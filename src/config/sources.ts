@@ -13,7 +13,7 @@ export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
-export interface Setting {
+interface Setting {
   readonly value: unknown;
   /** For messages: `the flag --http.port`, `the environment variable ...`, `/etc/x.yaml`. */
   readonly origin: string;

@@ -9,8 +9,7 @@ import type { RuntimeId } from "../contract/call.ts";
 import type { ErrorCode } from "../contract/errors.ts";
 import type { Result } from "../contract/result.ts";
 
-export const SLOT_STATES = ["starting", "idle", "busy", "resetting", "down"] as const;
-export type SlotState = (typeof SLOT_STATES)[number];
+export type SlotState = "starting" | "idle" | "busy" | "resetting" | "down";
 
 /** Present values of an executor; cheap to read. */
 export interface Observed {

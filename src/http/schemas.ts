@@ -8,7 +8,7 @@ import { DescriptionSchema } from "../contract/description.ts";
 import { ERROR_CODES, type ErrorCode } from "../contract/errors.ts";
 import { ResultSchema } from "../contract/result.ts";
 
-export const ErrorSchema = Type.Object(
+const ErrorSchema = Type.Object(
   {
     error: Type.Object(
       {
@@ -40,13 +40,13 @@ const BatchEndSchema = Type.Object(
   { $id: "BatchEnd", additionalProperties: false, description: "Last line of a stream that is complete." },
 );
 
-export const BatchLineSchema = Type.Union([BatchItemSchema, BatchEndSchema, ErrorSchema], {
+const BatchLineSchema = Type.Union([BatchItemSchema, BatchEndSchema, ErrorSchema], {
   $id: "BatchLine",
   description:
     "One line of a stream. The last line is a BatchEnd, or an Error when the stream broke; a stream without either was cut.",
 });
 
-export const BatchResultSchema = Type.Object(
+const BatchResultSchema = Type.Object(
   {
     results: Type.Array(ResultSchema, {
       description: "One Result for each call, in the order of the calls.",
@@ -56,13 +56,13 @@ export const BatchResultSchema = Type.Object(
 );
 
 /** Body of `POST /v1/batches`; how many calls it may have is configured. */
-export const batchSchema = (batchCallsMax: number) =>
+const batchSchema = (batchCallsMax: number) =>
   Type.Object(
     { calls: Type.Array(CallSchema, { minItems: 1, maxItems: batchCallsMax }) },
     { $id: "Batch", additionalProperties: false },
   );
 
-export const StatusSchema = Type.Object(
+const StatusSchema = Type.Object(
   { status: Type.Enum(["ok", "ready", "starting", "draining"], { type: "string" }) },
   { $id: "Status", additionalProperties: false },
 );

@@ -8,7 +8,7 @@ import type { Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { SandboxError } from "../contract/errors.ts";
 
-export interface Ticket {
+interface Ticket {
   /** Aborts when nobody waits for the answer any more, or when the time to drain is over. */
   readonly signal: AbortSignal;
   /** To be called once, when the answer is decided: from then on the client's going cancels nothing. */
