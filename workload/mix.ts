@@ -9,7 +9,7 @@ import type { Call, RuntimeId } from "../src/contract/call.ts";
 import type { Outcome } from "../src/contract/outcome.ts";
 import type { Result } from "../src/contract/result.ts";
 
-export interface Expectation {
+interface Expectation {
   readonly outcome: Outcome;
   readonly exit_code?: number;
   readonly stdout?: string;
