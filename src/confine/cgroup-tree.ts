@@ -98,7 +98,10 @@ export class CgroupTree {
 
   /** Removes the tree, or one container's part of it. The processes must be gone. */
   async remove(container = ""): Promise<void> {
-    for (const root of this.#roots()) await removeTree(join(root, this.path, container));
+    const { hybridMount } = this.#layout.version === 1 ? this.#layout : { hybridMount: null };
+    // runc makes a directory in the cgroup2 beside v1 too.
+    const roots = hybridMount === null ? this.#roots() : [...this.#roots(), hybridMount];
+    for (const root of roots) await removeTree(join(root, this.path, container));
   }
 
   #roots(): readonly string[] {

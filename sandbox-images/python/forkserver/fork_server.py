@@ -55,7 +55,7 @@ def reap(pids):
             pids.remove(pid)
 
 
-def answer(connection, options, pids, kind, message):
+def carry_out(connection, options, pids, kind, message):
     """Carries one request out. Returns a request when this process became that of a call."""
     reap(pids)
     if kind == OPEN:
@@ -89,7 +89,7 @@ def serve(connection, options):
             os._exit(0)
         kind, message = frame
         try:
-            request = answer(connection, options, pids, kind, message)
+            request = carry_out(connection, options, pids, kind, message)
         except OSError as error:
             send(connection, FAILED, {"index": message.get("index"), "message": str(error)})
             continue
@@ -110,12 +110,12 @@ def main():
     send(connection, READY, {"python": sys.version.split()[0], "missing": missing, "modules": len(sys.modules)})
     gc.collect()
     gc.freeze()
-    flags, file_name, source, argv, env = serve(connection, options)
+    flags, file_name, source, argv, env, report = serve(connection, options)
     # From here on this is the process of one call, confined, with its own user and standard streams.
     if flags & EXEC:
         program.execute(argv, env)
     else:
-        program.run(file_name, source, argv, env, cell=bool(flags & CELL), has_files=bool(flags & FILES))
+        program.run(file_name, source, argv, env, report, cell=bool(flags & CELL), has_files=bool(flags & FILES))
 
 
 if __name__ == "__main__":

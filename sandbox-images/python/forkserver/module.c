@@ -28,37 +28,36 @@ static PyObject *bytes_list(const struct strings *strings) {
     return list;
 }
 
-static PyObject *describe_request(struct request *request) {
+static PyObject *describe_request(const struct slot *slot, struct request *request) {
     PyObject *argv = bytes_list(&request->argv), *env = bytes_list(&request->env);
-    if (!argv || !env) return NULL;
-    return Py_BuildValue("(iy#y#NN)", request->flags, (const char *)request->file_name.data, (Py_ssize_t)request->file_name.length,
-                         (const char *)request->source.data, (Py_ssize_t)request->source.length, argv, env);
+    PyObject *report = PyMemoryView_FromMemory((char *)slot->report, REPORT_BYTES, PyBUF_WRITE);
+    if (!argv || !env || !report) return NULL;
+    return Py_BuildValue("(iy#y#NNN)", request->flags, (const char *)request->file_name.data, (Py_ssize_t)request->file_name.length,
+                         (const char *)request->source.data, (Py_ssize_t)request->source.length, argv, env, report);
 }
 
 /* In the new slot process: confines itself, says hello and serves. Returns in the child of a call. */
-static void slot_process(struct slot_options *options, struct request *request) {
-    static struct slot slot;
+static void slot_process(struct slot *slot, struct slot_options *options, struct request *request) {
     char why[256] = "";
     struct buffer hello = {0};
-    bool confined = slot_confine(&slot, options, why);
+    bool confined = slot_confine(slot, options, why);
     buffer_u32(&hello, options->index);
     buffer_put(&hello, why, strlen(why));
     if (!confined) {
-        if (slot.control > 0) frame_write(slot.control, FRAME_FAULT, &hello);
+        if (slot->control > 0) frame_write(slot->control, FRAME_FAULT, &hello);
         dprintf(2, "slot %u: %s\n", options->index, why);
         _exit(1);
     }
-    /* Of the fork server's descriptors a slot keeps none. */
-    if (!frame_write(slot.control, FRAME_HELLO, &hello)) _exit(1);
+    if (!frame_write(slot->control, FRAME_HELLO, &hello)) _exit(1);
     buffer_free(&hello);
-    serve(&slot, request);
+    serve(slot, request);
 }
 
 PyDoc_STRVAR(open_slot_doc,
 "open_slot(index, uid, disk_bytes, inodes, control_path, cgroup_root, cgroup_leaf, cgroup_v2, keep_out) -> pid | request\n\n"
 "Forks a slot process into a new pid namespace; it connects to the engine and forks one process for each\n"
 "call. In the fork server returns the slot's pid. In the process of a call returns the request as\n"
-"(flags, file name, source, argv, env). `keep_out` is a descriptor that is closed in the slot.");
+"(flags, file name, source, argv, env, report). `keep_out` is a descriptor that is closed in the slot.");
 
 static PyObject *open_slot(PyObject *self, PyObject *args) {
     (void)self;
@@ -83,9 +82,10 @@ static PyObject *open_slot(PyObject *self, PyObject *args) {
         PyOS_AfterFork_Child();
         close(own);
         close(keep_out);
+        static struct slot slot;
         static struct request request;
-        slot_process(&options, &request);
-        return describe_request(&request);
+        slot_process(&slot, &options, &request);
+        return describe_request(&slot, &request);
     }
     int error = errno;
     PyOS_AfterFork_Parent();

@@ -18,11 +18,10 @@ from importlib.machinery import SourceFileLoader
 import preload
 
 WORK_DIRECTORY = "/work"
-REPORT_FD = 3
-REPORT_TEXT_MAX = 64 * 1024
+#: Characters of a message or value; six bytes each at most fit the report.
+REPORT_TEXT_MAX = 32 * 1024
 
 _dumps = json.dumps
-_write = os.write
 _exit = os._exit
 _thread_shutdown = threading._shutdown
 _run_exit_functions = atexit._run_exitfuncs
@@ -30,7 +29,6 @@ _collect = gc.collect
 _parse = ast.parse
 _Expression = ast.Expression
 _Expr = ast.Expr
-_NO_VALUE = object()
 
 #: A source without files and without any of these cannot tell a fresh random state from an inherited one.
 _RANDOM_MARKS = (b"rand", b"shuffle", b"sampl", b"choice", b"secrets", b"exec", b"eval", b"import_module", b"__import__")
@@ -124,20 +122,23 @@ def _describe(error, path):
     return {"type": name, "message": str(message)[:REPORT_TEXT_MAX], "line": line if isinstance(line, int) else None}
 
 
-def _report(**fields):
+def _fill(report, **fields):
+    """Writes what the program says about itself where its slot reads it."""
     try:
-        _write(REPORT_FD, _dumps(fields).encode("utf-8", "replace"))
+        text = _dumps(fields, ensure_ascii=False).encode("utf-8", "replace")
+        report[4 : 4 + len(text)] = text
+        report[:4] = len(text).to_bytes(4, "little")
     except BaseException:
         pass
 
 
-def _show_uncaught(error, path):
+def _show_uncaught(error, path, report):
     """Prints a traceback with the program's own frames only. Returns the exit code, or None for a Ctrl-C."""
     own = error.__traceback__
     while own is not None and own.tb_frame.f_code.co_filename == __file__:
         own = own.tb_next
     error.__traceback__ = own
-    _report(error=_describe(error, path))
+    _fill(report, error=_describe(error, path))
     try:
         sys.stdout.flush()
     except BaseException:
@@ -171,7 +172,7 @@ def _flush():
     return flushed
 
 
-def run(file_name, source, argv, env, cell, has_files):
+def run(file_name, source, argv, env, report, cell, has_files):
     """Runs a program and ends this process. Does not return."""
     path = f"{WORK_DIRECTORY}/{os.fsdecode(file_name)}"
     for entry in env:
@@ -188,11 +189,11 @@ def run(file_name, source, argv, env, cell, has_files):
         try:
             value = _run_source(source, path, namespace, cell)
             if value is not None:
-                _report(value=value[:REPORT_TEXT_MAX])
+                _fill(report, value=value[:REPORT_TEXT_MAX])
         except SystemExit as error:
             code = _exit_code(error)
         except BaseException as error:
-            code = _show_uncaught(error, path)
+            code = _show_uncaught(error, path, report)
             error.__traceback__ = None
         _finish(namespace)
     except SystemExit as error:

@@ -23,8 +23,6 @@
 
 #include <Python.h>
 
-#define REPORT_BYTES_MAX (1u << 20)
-#define REPORT_FD 3
 /* A slot whose memory has grown by this much since it was new is replaced. */
 #define GROWTH_BYTES_MAX (64u << 20)
 
@@ -96,9 +94,7 @@ static void child_confine(struct slot *slot, const struct request *request, int 
     int score = openat(slot->proc, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (score < 0 || write(score, "1000", 4) != 4) _exit(1);
     if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) _exit(1);
-    bool keep_report = !(request->flags & RUN_EXEC);
-    if (keep_report && slot->report != REPORT_FD && dup3(slot->report, REPORT_FD, O_CLOEXEC) < 0) child_failed("report");
-    if (close_range(keep_report ? REPORT_FD + 1 : REPORT_FD, ~0u, 0) != 0) child_failed("close_range");
+    if (close_range(3, ~0u, 0) != 0) child_failed("close_range");
     rlim_t cpu_seconds = request->cpu_ms / 1000 + 2;
     struct rlimit cpu = {cpu_seconds, cpu_seconds};
     if (setrlimit(RLIMIT_CPU, &cpu) != 0) child_failed("setrlimit");
@@ -233,17 +229,10 @@ static void end_all(struct slot *slot) {
 }
 
 static void put_report(struct slot *slot, struct buffer *reply) {
-    off_t length = lseek(slot->report, 0, SEEK_END);
-    if (length > 0 && length <= (off_t)REPORT_BYTES_MAX) {
-        uint8_t *report = malloc((size_t)length);
-        ssize_t got = report ? pread(slot->report, report, (size_t)length, 0) : 0;
-        buffer_bytes(reply, report, got > 0 ? (size_t)got : 0);
-        free(report);
-    } else {
-        buffer_u32(reply, 0);
-    }
-    if (length != 0 && ftruncate(slot->report, 0) != 0) give_up(slot, "the report could not be emptied");
-    lseek(slot->report, 0, SEEK_SET);
+    uint32_t length = slot->report->length;
+    buffer_bytes(reply, slot->report->text, length <= sizeof slot->report->text ? length : 0);
+    /* All of it, used or not: the next program must not find anything in it. */
+    if (madvise(slot->report, REPORT_BYTES, MADV_REMOVE) != 0) give_up(slot, "the report could not be emptied");
 }
 
 static void conclude(struct slot *slot, const struct request *request, struct run *run) {

@@ -97,6 +97,14 @@ uint64_t cgroup_cpu_us(const struct cgroup *cgroup);
 uint64_t cgroup_peak_reset(const struct cgroup *cgroup);
 uint64_t cgroup_peak(const struct cgroup *cgroup);
 
+#define REPORT_BYTES (256u << 10)
+
+/* No descriptor, so that a program finds none but its standard streams. What is in it is the program's word. */
+struct report {
+    uint32_t length;
+    uint8_t text[REPORT_BYTES - 4];
+};
+
 struct scratch_use {
     uint64_t blocks, inodes;
     bool full;
@@ -106,8 +114,8 @@ struct slot {
     int control;   /* connection to the engine */
     int proc;      /* directory of a writable procfs of this pid namespace, mounted nowhere */
     int null;      /* /dev/null */
-    int report;    /* memory file in which a program describes its own exception or value */
     int child_events; /* signalfd of SIGCHLD */
+    struct report *report; /* shared with the process of the call, which describes its own exception or value in it */
     uid_t uid;
     struct cgroup cgroup;
     struct scratch_use scratch_empty; /* what the empty scratch file system takes */
