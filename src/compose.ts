@@ -84,12 +84,19 @@ export async function compose(config: Config, options: ComposeOptions): Promise<
     cgroupParent: config.container.cgroupParent,
     stateDirectory: config.container.stateDirectory || "/run/rollcall",
   });
-  const { engine: container, pythonVersion } = await composeContainer(config, confinement, options);
-  const engines: Engine[] = [container, await composeIsolate(config, confinement, options)];
+  const runtimes = Object.values(RUNTIMES).filter(({ id }) => config.runtimes[id]);
+  const engines: Engine[] = [];
+  let pythonVersion = () => "";
+  if (runtimes.some(({ engine }) => engine === "container")) {
+    const container = await composeContainer(config, confinement, options);
+    pythonVersion = () => container.pythonVersion;
+    engines.push(container);
+  }
+  if (runtimes.some(({ engine }) => engine === "isolate")) engines.push(await composeIsolate(config, confinement, options));
   const executor = new ServiceExecutor(
     {
       engines,
-      runtimes: Object.values(RUNTIMES),
+      runtimes,
       limits: config.limits,
       queue: config.queue,
       observer: options.observer,
@@ -138,7 +145,7 @@ async function composeContainer(config: Config, confinement: MachineConfinement,
   }
   const packages = config.python.packagesDirectory || join(PYTHON_ROOT, "packages");
   const separate = existsSync(packages);
-  const engine = new ContainerEngine({
+  return new ContainerEngine({
     confinement,
     confinementDetail: { runtime: confinement.runtime.version, cgroup: `v${confinement.cgroupVersion}` },
     slots: config.python.slots || defaultSlots(),
@@ -153,7 +160,6 @@ async function composeContainer(config: Config, confinement: MachineConfinement,
       log.warn({ kind: fault.kind }, fault.message);
     },
   });
-  return { engine, pythonVersion: () => engine.pythonVersion };
 }
 
 async function composeIsolate(config: Config, confinement: MachineConfinement, { observer, log }: ComposeOptions): Promise<Engine> {

@@ -142,6 +142,11 @@ export const ConfigSchema = section("Rollcall's configuration.", {
   http,
   queue,
   limits,
+  runtimes: section("Which runtimes calls may name; an engine that none of them needs is not started.", {
+    python: flag(true, "Take calls of runtime python."),
+    javascript: flag(true, "Take calls of runtime javascript."),
+    node: flag(true, "Take calls of runtime node."),
+  }),
   python: section("The python runtime.", {
     slots: quantity("slots", 0, 0, 4096, SLOTS),
     interpreter: text(

@@ -1,6 +1,6 @@
 /** What this machine can and cannot do for the container tier, and the command that mends it. */
 import { constants } from "node:fs";
-import { access, mkdtemp, readFile, rm } from "node:fs/promises";
+import { access, chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { findCgroupLayout } from "./cgroup-layout.ts";
@@ -112,6 +112,7 @@ function findMemory(): Finding {
 /** Makes a container with its limits, for real, and runs a program in it. */
 async function tryContainer(options: DiagnoseOptions): Promise<Finding> {
   const stateDirectory = await mkdtemp(join(tmpdir(), "rollcall-doctor-"));
+  await chmod(stateDirectory, 0o755);
   try {
     const confinement = await createConfinement({ ...options, stateDirectory });
     try {

@@ -8,6 +8,7 @@ import type { CgroupTree } from "./cgroup-tree.ts";
 import { type ContainerProcess, deleteContainer, type OciRuntime, startContainer } from "./oci-runtime.ts";
 import type { Container, ContainerExit, ContainerSpec } from "./ports.ts";
 import { isAlive, killProcess, startTime } from "./process-identity.ts";
+import { stageMounts } from "./staging.ts";
 import { makeMountPoint, type Rootfs } from "./rootfs.ts";
 
 const STDERR_BYTES_MAX = 16 << 10;
@@ -31,19 +32,22 @@ export async function launchContainer(options: LaunchOptions, spec: ContainerSpe
   await mkdir(bundle, { recursive: true });
   await mkdir(state, { recursive: true });
   await options.tree.createContainer(spec.name, options.slotCeiling);
+  const staging = join(options.directory, spec.name, "staged");
+  const base = await stageMounts(options.rootfs.base, staging, "base");
+  const own = await stageMounts(spec.mounts, staging, "own");
   for (const mount of [...options.rootfs.base, ...spec.mounts]) await makeMountPoint(options.rootfs, mount);
   const config = ociConfig({
-    spec,
+    spec: { ...spec, mounts: own.mounts },
     ordinal,
     rootfs: options.rootfs.path,
-    base: options.rootfs.base,
+    base: base.mounts,
     cgroupsPath: options.tree.containerPath(spec.name),
     cgroupMounts: spec.capabilities.includes("CAP_SYS_ADMIN") ? options.tree.mounts(spec.name, "/run/rollcall/cgroup") : [],
     arch: process.arch,
     swapAccounted: options.swapAccounted,
   });
   await writeFile(join(bundle, "config.json"), JSON.stringify(config));
-  const started = startContainer(options.runtime, state, bundle, id);
+  const started = startContainer(options.runtime, state, bundle, id, [...base.staged, ...own.staged]);
   return new RunningContainer(options, { name: spec.name, id, state, owner: uidRangeStart(ordinal) }, started);
 }
 

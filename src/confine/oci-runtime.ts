@@ -15,8 +15,15 @@ export interface OciRuntime {
   readonly name: OciRuntimeName;
   /** First line of `--version`. */
   readonly version: string;
-  /** Command line up to and without the verb. */
-  readonly command: readonly string[];
+  readonly path: string;
+  /** A mount that must be out of the runtime's sight, or null. */
+  readonly hidden: string | null;
+}
+
+/** What is mounted for the runtime alone, in a mount namespace of its own that ends with it. */
+export interface StagedMount {
+  readonly source: string;
+  readonly target: string;
 }
 
 const SEARCH_PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -53,15 +60,19 @@ export async function findOciRuntime(wanted: OciRuntimeName | "auto", layout: Cg
     if (path === null) continue;
     const { code, stdout } = await runCommand([path, "--version"]);
     if (code !== 0) continue;
-    return { name, version: stdout.split("\n")[0] ?? name, command: [...hidingHybrid(name, layout), path] };
+    return { name, version: stdout.split("\n")[0] ?? name, path, hidden: name === "crun" && layout.version === 1 ? layout.hybridMount : null };
   }
   return null;
 }
 
-function hidingHybrid(name: OciRuntimeName, layout: CgroupLayout): string[] {
-  if (name !== "crun" || layout.version !== 1 || layout.hybridMount === null) return [];
-  const unshare = findProgram("unshare") ?? "/usr/bin/unshare";
-  return [unshare, "--mount", "--propagation", "private", "sh", "-c", 'umount "$1"; shift; exec "$@"', "sh", layout.hybridMount];
+const STAGE = 'if [ -n "$1" ]; then umount "$1"; fi; shift; while [ "$1" != -- ]; do mount --bind "$1" "$2"; shift 2; done; shift; exec "$@"';
+
+/** The command line of a runtime, with its own view of the mounts where it needs one. */
+function commandLine(runtime: OciRuntime, staged: readonly StagedMount[], args: readonly string[]): [string, ...string[]] {
+  if (runtime.hidden === null && staged.length === 0) return [runtime.path, ...args];
+  const unshare = findProgram("unshare") ?? "unshare";
+  const pairs = staged.flatMap(({ source, target }) => [source, target]);
+  return [unshare, "--mount", "--propagation", "private", "sh", "-ec", STAGE, "sh", runtime.hidden ?? "", ...pairs, "--", runtime.path, ...args];
 }
 
 export interface ContainerProcess {
@@ -70,9 +81,9 @@ export interface ContainerProcess {
 }
 
 /** Starts `run` for a bundle in the foreground: the child process lives as long as the container. */
-export function startContainer(runtime: OciRuntime, state: string, bundle: string, id: string): ContainerProcess {
+export function startContainer(runtime: OciRuntime, state: string, bundle: string, id: string, staged: readonly StagedMount[]): ContainerProcess {
   const pidFile = join(bundle, "pid");
-  const [program = "", ...args] = [...runtime.command, "--root", state, "run", "--bundle", bundle, "--pid-file", pidFile, id];
+  const [program, ...args] = commandLine(runtime, staged, ["--root", state, "run", "--bundle", bundle, "--pid-file", pidFile, id]);
   // A group of its own: a Ctrl-C at the terminal is the service's to answer, not the containers'.
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env: { PATH: SEARCH_PATH.join(":") }, detached: true });
   return { process: child, pidFile };
@@ -80,5 +91,5 @@ export function startContainer(runtime: OciRuntime, state: string, bundle: strin
 
 /** Removes what the runtime still knows of a container. Never rejects. */
 export async function deleteContainer(runtime: OciRuntime, state: string, id: string): Promise<void> {
-  await runCommand([...runtime.command, "--root", state, "delete", "--force", id]);
+  await runCommand(commandLine(runtime, [], ["--root", state, "delete", "--force", id]));
 }
