@@ -1,0 +1,5 @@
+const clock = require("guest/clock");
+
+exports.now = clock.now;
+exports.getTimeOriginTimestamp = clock.origin;
+exports.getMilestoneTimestamp = () => 0;

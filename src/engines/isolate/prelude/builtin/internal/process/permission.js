@@ -1,0 +1,2 @@
+exports.isEnabled = () => false;
+exports.has = () => true;

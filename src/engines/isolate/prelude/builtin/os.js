@@ -1,0 +1,22 @@
+/* A machine that says as little as it can about the real one. */
+exports.EOL = "\n";
+exports.devNull = "/dev/null";
+exports.constants = internalBinding("constants").os;
+exports.platform = () => "linux";
+exports.type = () => "Linux";
+exports.release = () => "6.0.0";
+exports.version = () => "#1";
+exports.arch = () => "x64";
+exports.machine = () => "x86_64";
+exports.endianness = () => "LE";
+exports.hostname = () => "sandbox";
+exports.homedir = () => "/work";
+exports.tmpdir = () => "/tmp";
+exports.cpus = () => [{ model: "cpu", speed: 0, times: { user: 0, nice: 0, sys: 0, idle: 0, irq: 0 } }];
+exports.availableParallelism = () => 1;
+exports.loadavg = () => [0, 0, 0];
+exports.networkInterfaces = () => ({});
+exports.uptime = () => require("guest/clock").now() / 1000;
+exports.totalmem = () => process.memoryUsage().heapTotal;
+exports.freemem = () => process.memoryUsage().heapTotal;
+exports.userInfo = () => ({ uid: 65534, gid: 65534, username: "nobody", homedir: "/work", shell: null });

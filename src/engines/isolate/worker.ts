@@ -1,0 +1,50 @@
+/**
+ * The worker thread of a host: Piscina hands it one run at a time, and while it has none it makes the isolate
+ * of the next. So a run begins in an isolate that is ready, and never in one that another run was in.
+ */
+import type { MessagePort } from "node:worker_threads";
+import { workerData } from "node:worker_threads";
+import { IsolateRun, type RunOutcome, type RunTask } from "./isolate-run.ts";
+import { GuestLibrary, type WarmIsolate } from "./warm-isolate.ts";
+
+export interface WorkerTask extends RunTask {
+  /** Says "started" when the program starts; a message on it ends the program. */
+  readonly port: MessagePort;
+}
+
+const library = new GuestLibrary();
+let memoryBytes = Number((workerData as { memoryBytes?: unknown } | null)?.memoryBytes ?? 512 << 20);
+let warm: Promise<WarmIsolate> | undefined = library.makeIsolate(memoryBytes);
+
+async function takeIsolate(memoryBytesAsked: number): Promise<WarmIsolate> {
+  const ready = warm;
+  warm = undefined;
+  memoryBytes = memoryBytesAsked;
+  const isolate = await ready;
+  if (isolate?.memoryBytes === memoryBytesAsked) return isolate;
+  isolate?.isolate.dispose();
+  return library.makeIsolate(memoryBytesAsked);
+}
+
+/** Resolves once the first isolate is ready. */
+export async function ready(): Promise<void> {
+  await warm;
+}
+
+export async function run(task: WorkerTask): Promise<RunOutcome> {
+  const { port, message } = task;
+  try {
+    const isolate = await takeIsolate(message.limits.memoryBytes);
+    const current = new IsolateRun(isolate, task);
+    port.on("message", (reason: "cancel" | "memory") => current.endBy(reason));
+    port.postMessage("started");
+    const outcome = await current.execute();
+    if (!isolate.isolate.isDisposed) isolate.isolate.dispose();
+    return outcome;
+  } finally {
+    port.close();
+    setImmediate(() => {
+      warm ??= library.makeIsolate(memoryBytes);
+    });
+  }
+}
