@@ -42,7 +42,7 @@ const MACHINE_PACKAGES = ["/usr/lib/python3/dist-packages", "/usr/local/lib/pyth
 const RESTART_DELAY_MS_MAX = 5_000;
 
 /** What the fork server needs inside its user namespace to make slots; slots keep five, programs none. */
-const CAPABILITIES = ["CAP_SYS_ADMIN", "CAP_SYS_CHROOT", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_KILL", "CAP_CHOWN", "CAP_DAC_OVERRIDE"];
+const CAPABILITIES = ["CAP_SYS_ADMIN", "CAP_SYS_CHROOT", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_SYS_PTRACE", "CAP_KILL", "CAP_CHOWN", "CAP_DAC_OVERRIDE"];
 
 /** The whole environment of a program; the call's own `env` is added to it. */
 function baseEnvironment(packagePaths: readonly string[]): Record<string, string> {
