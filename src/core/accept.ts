@@ -7,7 +7,7 @@ import { SandboxError } from "../contract/errors.ts";
 import type { LimitPolicy } from "../contract/limits.ts";
 import type { Runtime } from "../contract/runtime.ts";
 import { decideLimits } from "./clamp.ts";
-import { checkDistinct, normalisePath } from "./paths.ts";
+import { checkAllFiles, checkDistinct, normalisePath } from "./paths.ts";
 import type { RunSpec, SandboxFile } from "./ports.ts";
 
 export interface AcceptedCall {
@@ -89,7 +89,7 @@ function acceptFiles(files: Call["files"], programName: string, pointer: string)
     if (total > CALL_BOUNDS.filesBytesMax) throw tooLarge("the call's files together", total, CALL_BOUNDS.filesBytesMax, pointer);
     return { path: normalisePath(name, path), content };
   });
-  checkDistinct([programName, ...accepted.map((file) => file.path)], pointer);
+  checkAllFiles([programName, ...accepted.map((file) => file.path)], pointer);
   return accepted;
 }
 

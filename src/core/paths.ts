@@ -26,13 +26,19 @@ export function normalisePath(path: string, pointer: string): string {
   return segments.join("/");
 }
 
-/** @throws SandboxError when two of the paths are one, or one is a directory of another. */
+/** @throws SandboxError when two of the paths are one. */
 export function checkDistinct(paths: readonly string[], pointer: string): void {
-  const files = new Set<string>();
+  const seen = new Set<string>();
   for (const path of paths) {
-    if (files.has(path)) refuse(pointer, path, "is given twice, or is taken by the program itself");
-    files.add(path);
+    if (seen.has(path)) refuse(pointer, path, "is given twice, or is taken by the program itself");
+    seen.add(path);
   }
+}
+
+/** @throws SandboxError when the paths cannot all be files: two are one, or one is a directory of another. */
+export function checkAllFiles(paths: readonly string[], pointer: string): void {
+  checkDistinct(paths, pointer);
+  const files = new Set(paths);
   for (const path of paths) {
     for (let slash = path.indexOf("/"); slash >= 0; slash = path.indexOf("/", slash + 1)) {
       if (files.has(path.slice(0, slash))) refuse(pointer, path, `lies below ${JSON.stringify(path.slice(0, slash))}, which is a file`);
