@@ -17,7 +17,7 @@ getpeername getpgid getpgrp getpid getppid getpriority getrandom getresgid getre
 getsockname getsockopt gettid gettimeofday getuid getxattr inotify_add_watch inotify_init inotify_init1
 inotify_rm_watch ioctl ioprio_get ioprio_set kill landlock_create_ruleset landlock_add_rule landlock_restrict_self
 lchown lgetxattr link linkat listen listxattr llistxattr lremovexattr lseek lsetxattr lstat madvise map_shadow_stack
-membarrier memfd_create mincore mkdir mkdirat mlock mlock2 mlockall mmap mprotect mremap mseal msync munlock
+membarrier memfd_create mincore mkdir mkdirat mknod mknodat mlock mlock2 mlockall mmap mprotect mremap mseal msync munlock
 munlockall munmap nanosleep newfstatat open openat openat2 pause pidfd_open pidfd_send_signal pipe pipe2 pkey_alloc
 pkey_free pkey_mprotect poll ppoll prctl pread64 preadv preadv2 prlimit64 pselect6 pwrite64 pwritev pwritev2 read
 readahead readlink readlinkat readv recvfrom recvmmsg recvmsg remap_file_pages removexattr rename renameat renameat2

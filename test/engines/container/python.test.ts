@@ -177,7 +177,7 @@ describe("what programs use of the system", () => {
     ["subprocess with a shell", "import subprocess\nprint(subprocess.check_output('echo hi | tr a-z A-Z', shell=True).decode(), end='')", "HI\n"],
     ["threads and executors", "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(4) as e: print(list(e.map(str, range(4))))", "['0', '1', '2', '3']\n"],
     ["temporary files", "import tempfile, os\nwith tempfile.NamedTemporaryFile('w+') as f:\n    f.write('x'); f.flush(); print(os.path.dirname(f.name), open(f.name).read())\nopen('/dev/shm/a', 'w').write('y'); print(os.listdir('/dev/shm'))", "/tmp x\n['a']\n"],
-    ["SIGALRM", "import signal\ndef h(*_): raise TimeoutError('alarm')\nsignal.signal(signal.SIGALRM, h); signal.setitimer(signal.ITIMER_REAL, 0.1)\ntry:\n    while True: x = 1\nexcept TimeoutError as e: print(e)", "alarm\n"],
+    ["SIGALRM", "import signal, time\ndef h(*_): raise TimeoutError('alarm')\nsignal.signal(signal.SIGALRM, h); signal.setitimer(signal.ITIMER_REAL, 0.1)\ntry:\n    while True: time.sleep(0.01)\nexcept TimeoutError as e: print(e)", "alarm\n"],
     ["asyncio", "import asyncio\nasync def f(): await asyncio.sleep(0.01); return 3\nprint(asyncio.run(f()))", "3\n"],
     ["its environment", "import os\nprint(os.environ['GREETING'], os.environ['HOME'], sorted(k for k in os.environ if 'KEY' in k or 'TOKEN' in k))", "hello /tmp []\n"],
     ["a user of its own", "import os, getpass\nprint(os.getuid() >= 1000, os.getcwd(), os.access('/work', os.W_OK), os.access('/usr', os.W_OK))", "True /work True False\n"],
