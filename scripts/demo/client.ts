@@ -3,17 +3,17 @@ import { createClient } from "../../src/client/index.ts";
 import type { Executor } from "../../src/contract/executor.ts";
 import { drawProgress } from "./panel.ts";
 import { type PlannedCall, allCalls, makePlan } from "./plan.ts";
-import { Tally } from "./tally.ts";
+import { Tally, type Way } from "./tally.ts";
 
 const BATCHES_IN_FLIGHT = 2;
 const SINGLES_IN_FLIGHT = 128;
 
-async function sendSingle(executor: Executor, tally: Tally, one: PlannedCall): Promise<void> {
+async function send(executor: Executor, tally: Tally, one: PlannedCall, way: Way): Promise<void> {
   const sentAt = performance.now();
   tally.inFlight += 1;
   try {
     const result = await executor.execute(one.call);
-    tally.answer(one.call.id, result, "single", performance.now() - sentAt);
+    tally.answer(one.call.id, result, way, performance.now() - sentAt);
   } catch (error) {
     tally.refuse(one.call.id, error);
   }
@@ -59,10 +59,11 @@ const stopDrawing = drawProgress(tally);
 const startedAt = performance.now();
 await Promise.all([
   inParallel(plan.batches, BATCHES_IN_FLIGHT, (batch) => sendBatch(executor, tally, batch)),
-  inParallel(plan.singles, SINGLES_IN_FLIGHT, (one) => sendSingle(executor, tally, one)),
+  inParallel(plan.singles, SINGLES_IN_FLIGHT, (one) => send(executor, tally, one, "single")),
 ]);
-const elapsedMs = performance.now() - startedAt;
+const loadMs = performance.now() - startedAt;
+for (const one of plan.alone) await send(executor, tally, one, "alone");
 stopDrawing();
 await executor.close();
-process.send?.(tally.report(elapsedMs));
+process.send?.(tally.report(loadMs));
 process.disconnect?.();

@@ -13,6 +13,8 @@ export interface Plan {
   readonly singles: readonly PlannedCall[];
   /** Sent as NDJSON batches. */
   readonly batches: readonly (readonly PlannedCall[])[];
+  /** Sent one after the other when all else is answered: how long a call takes that waits for no other. */
+  readonly alone: readonly PlannedCall[];
 }
 
 const SEED = 20;
@@ -25,6 +27,7 @@ const TIME_LIMIT_MS = 1000;
 const WARM_CPU_MS_MAX = 20;
 const BATCHES = 16;
 const BATCH_CALLS = 64;
+const ALONE_CALLS = 100;
 
 /** Puts the programs in a random order, in place. */
 function shuffle(programs: Program[], random: () => number): Program[] {
@@ -66,14 +69,20 @@ export function makePlan(): Plan {
     return { program, call: { ...callOf(program, limits), id: `demo-${index}` } };
   });
   const batched = BATCHES * BATCH_CALLS;
+  const rest = planned.slice(batched);
+  const alone = rest.filter(
+    (one) => one.program.runtime === "python" && one.program.expect.outcome === "completed",
+  );
+  alone.splice(ALONE_CALLS);
   return {
     batches: Array.from({ length: BATCHES }, (_, index) =>
       planned.slice(index * BATCH_CALLS, (index + 1) * BATCH_CALLS),
     ),
-    singles: planned.slice(batched),
+    singles: rest.filter((one) => !alone.includes(one)),
+    alone,
   };
 }
 
 export function allCalls(plan: Plan): PlannedCall[] {
-  return [...plan.batches.flat(), ...plan.singles];
+  return [...plan.batches.flat(), ...plan.singles, ...plan.alone];
 }

@@ -40,7 +40,7 @@ function answeredOnce({ missing, surplus }: Report): string {
 }
 
 export function finalTable(report: Report, cpu: CpuUse): string {
-  const { calls, elapsedMs, ownCpuMs } = report;
+  const { calls, loadCalls, loadMs, latencies, ownCpuMs } = report;
   const perCall = cpu.totalMs / calls;
   const own = ownCpuMs / calls;
   const wrong = report.wrong.map((text) => ink.red(`  wrong: ${text}`));
@@ -49,13 +49,14 @@ export function finalTable(report: Report, cpu: CpuUse): string {
     "",
     ...outcomeTable(report),
     "",
-    ink.bold(line("milliseconds", ["p50", "p95", "p99"])),
-    line("single call", quantiles(report.singleLatencies)),
-    line("call in batch", quantiles(report.batchLatencies)),
+    ink.bold(line("latency", ["p50", "p95", "p99"])),
+    line("call alone", quantiles(latencies.alone)),
+    line("under load", quantiles(latencies.single)),
+    line("in a batch", quantiles(latencies.batch)),
     line("slot to start", quantiles(report.starts)),
     "",
     `  answered once   ${answeredOnce(report)}`,
-    `  rate            ${ink.bold(`${whole(calls / (elapsedMs / 1000))} calls/s`)} over ${(elapsedMs / 1000).toFixed(1)} s`,
+    `  rate            ${ink.bold(`${whole(loadCalls / (loadMs / 1000))} calls/s`)} under load, over ${(loadMs / 1000).toFixed(1)} s`,
     `  CPU per call    ${ms(perCall)} of the service and all its children; ${ms(own)} of it the programs' own computing`,
     ...wrong,
     ...(unseen > 0 ? [ink.red(`  and ${whole(unseen)} more`)] : []),

@@ -10,6 +10,9 @@ export interface Row {
   right: number;
 }
 
+/** How a call was sent: one of many requests, in a batch, or with nothing else under way. */
+export type Way = "single" | "batch" | "alone";
+
 /** Plain data: it crosses from the client process to the demo. */
 export interface Report {
   readonly calls: number;
@@ -21,11 +24,11 @@ export interface Report {
   /** What was wrong, the first few in words. */
   readonly wrong: readonly string[];
   readonly wrongCount: number;
-  /** From the first call sent to the last answer. Milliseconds. */
-  readonly elapsedMs: number;
-  /** From sending to answer. Milliseconds, ascending. */
-  readonly singleLatencies: readonly number[];
-  readonly batchLatencies: readonly number[];
+  /** Calls that were sent many at once, and from the first of them sent to the last answered. Milliseconds. */
+  readonly loadCalls: number;
+  readonly loadMs: number;
+  /** From sending to answer, by how a call was sent. Milliseconds, ascending. */
+  readonly latencies: Readonly<Record<Way, readonly number[]>>;
   /** From the grant of a slot to the start of the program. Milliseconds, ascending. */
   readonly starts: readonly number[];
   /** CPU time of the programs' own computing: as measured beforehand, or as used where a limit ended it. Milliseconds. */
@@ -42,7 +45,7 @@ export class Tally {
   readonly #seen = new Set<string>();
   readonly #surplus: string[] = [];
   readonly #wrong: string[] = [];
-  readonly #latencies: Record<"single" | "batch", number[]> = { single: [], batch: [] };
+  readonly #latencies: Record<Way, number[]> = { single: [], batch: [], alone: [] };
   readonly #starts: number[] = [];
   #ownCpuMs = 0;
 
@@ -60,7 +63,7 @@ export class Tally {
   }
 
   /** An answer came in, `latencyMs` after its call was sent; `id` is that of the call it answers. */
-  answer(id: string, result: Result, way: "single" | "batch", latencyMs: number): void {
+  answer(id: string, result: Result, way: Way, latencyMs: number): void {
     const one = this.#planned.get(id);
     if (one === undefined || result.id !== id || this.#seen.has(id)) {
       this.#surplus.push(`${id} (answer has the id ${result.id})`);
@@ -83,7 +86,7 @@ export class Tally {
     this.#wrong.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
   }
 
-  report(elapsedMs: number): Report {
+  report(loadMs: number): Report {
     const ascending = (values: number[]) => values.toSorted((a, b) => a - b);
     return {
       calls: this.calls,
@@ -92,9 +95,13 @@ export class Tally {
       surplus: this.#surplus,
       wrong: this.#wrong.slice(0, WRONG_SHOWN),
       wrongCount: this.#wrong.length,
-      elapsedMs,
-      singleLatencies: ascending(this.#latencies.single),
-      batchLatencies: ascending(this.#latencies.batch),
+      loadCalls: this.#latencies.single.length + this.#latencies.batch.length,
+      loadMs,
+      latencies: {
+        single: ascending(this.#latencies.single),
+        batch: ascending(this.#latencies.batch),
+        alone: ascending(this.#latencies.alone),
+      },
       starts: ascending(this.#starts),
       ownCpuMs: this.#ownCpuMs,
     };
