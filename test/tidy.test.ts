@@ -146,10 +146,17 @@ test("files are named in kebab-case, for the noun they hold", () => {
   expect(misnamed).toEqual([]);
 });
 
-test("every test file expects something", () => {
-  const idle = tree.filter(
-    (file) => file.endsWith(".test.ts") && !/\bexpect[A-Za-z]*\b\s*[.(<]/.test(read(file)),
-  );
+const expects = (file: string): boolean => /\bexpect[A-Za-z]*\b\s*[.(<]/.test(read(file));
+
+/** Files below test/ that a test file takes suites or checks from. */
+function suitesOf(file: string): string[] {
+  return importsOf(file)
+    .map((one) => path.join("src", one.to))
+    .filter((target) => target.startsWith("test/") && tree.includes(target));
+}
+
+test("every test file expects something, itself or by a suite that it imports", () => {
+  const idle = tree.filter((file) => file.endsWith(".test.ts") && ![file, ...suitesOf(file)].some(expects));
   expect(idle).toEqual([]);
 });
 
