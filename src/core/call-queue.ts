@@ -29,7 +29,7 @@ interface TenantTurn<T extends Queued & Linked<T>> extends Turn {
 interface Lane<T extends Queued & Linked<T>> extends Turn {
   readonly weight: number;
   readonly tenants: Map<string, TenantTurn<T>>;
-  /** Pass of the tenant that was served last: where a newcomer starts. */
+  /** Pass of the tenant that was served last; nobody who waits is more than one turn past it. */
   floor: number;
   length: number;
 }
@@ -98,7 +98,8 @@ export class CallQueue<T extends Queued & Linked<T>> {
     if (lane.length === 0) lane.pass = Math.max(lane.pass, this.#floor);
     let tenant = lane.tenants.get(call.tenant);
     if (tenant === undefined) {
-      tenant = { calls: new LinkedQueue<T>(), pass: lane.floor };
+      // Behind all who wait already: one who comes back as soon as it was served would else always be next.
+      tenant = { calls: new LinkedQueue<T>(), pass: lane.floor + 1 };
       lane.tenants.set(call.tenant, tenant);
     }
     return tenant;

@@ -10,7 +10,7 @@ import type { AcceptedCall } from "./accept.ts";
 import type { Linked } from "../lib/linked-queue.ts";
 import type { Queued } from "./call-queue.ts";
 
-export type GivenUp = "caller" | "deadline";
+export type GivenUp = "caller" | "deadline" | "shutdown";
 
 export class CallTicket implements Queued, Linked<CallTicket> {
   next: CallTicket | null = null;

@@ -21,11 +21,11 @@ const OUTCOME_OF_END: Readonly<Record<EndedBy, Outcome>> = {
   memory: "memory_limit",
 };
 
-const SIGNAL_NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+const SIGNAL_NAMES = new Map<number, string>(Object.entries(constants.signals).map(([name, number]) => [number, name]));
 
 /** Name of a signal by its number, e.g. SIGKILL for 9. */
 export function signalName(signal: number): string {
-  return SIGNAL_NAMES.get(signal as never) ?? `SIG${signal}`;
+  return SIGNAL_NAMES.get(signal) ?? `SIG${signal}`;
 }
 
 export function nameOutcome(evidence: Evidence, limits: Limits): Outcome {

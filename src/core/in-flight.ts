@@ -22,13 +22,14 @@ export class InFlight {
   }
 
   /**
-   * The flight of an id, if it is in the air.
+   * The flight of an id, if it is in the air and has not been given up.
    * @throws SandboxError `id_conflict` when it is that of another call.
    */
   find(tenant: string, call: Call, pointer = ""): Flight | null {
     if (call.id === undefined) return null;
     const flight = this.#flights.get(key(tenant, call.id));
-    if (flight === undefined) return null;
+    // Whoever comes after the last one left has not given anything up: theirs is a new call.
+    if (flight === undefined || flight.ticket.givenUp !== null) return null;
     if (!isDeepStrictEqual(flight.call, call)) {
       throw new SandboxError("id_conflict", `a different call with id ${JSON.stringify(call.id)} is in flight`, { path: `${pointer}/id` });
     }
@@ -41,7 +42,9 @@ export class InFlight {
     if (call.id !== undefined) {
       const name = key(tenant, call.id);
       this.#flights.set(name, flight);
-      void ticket.result.then(() => this.#flights.delete(name));
+      void ticket.result.then(() => {
+        if (this.#flights.get(name) === flight) this.#flights.delete(name);
+      });
     }
     return flight;
   }

@@ -13,6 +13,7 @@ import type { Result } from "../contract/result.ts";
 import type { Runtime } from "../contract/runtime.ts";
 import { acceptCall, type AcceptedCall } from "./accept.ts";
 import { admit, type QueueBounds } from "./admission.ts";
+import { AsReady } from "./as-ready.ts";
 import { CallTicket } from "./call-ticket.ts";
 import { concludeWithoutRun } from "./conclude.ts";
 import { type Flight, InFlight, waitFor } from "./in-flight.ts";
@@ -76,7 +77,10 @@ export class LocalExecutor implements Executor {
       checkBatch(calls, this.#options.queue.batchCallsMax);
       return this.#enter(calls, tenant, (index) => `/calls/${index}`);
     });
-    return this.#stream(flights, options.signal);
+    // A consumer that stops reading gives up what it has not read.
+    const stopped = new AbortController();
+    const signal = options.signal === undefined ? stopped.signal : AbortSignal.any([options.signal, stopped.signal]);
+    return new AsReady(flights.map((flight) => this.#answer(flight, signal)), () => stopped.abort());
   }
 
   async describe(): Promise<Description> {
@@ -110,7 +114,7 @@ export class LocalExecutor implements Executor {
   async drain(timeoutMs: number): Promise<void> {
     this.#draining = true;
     const timer = setTimeout(() => {
-      for (const ticket of this.#tickets) ticket.giveUp("caller");
+      for (const ticket of this.#tickets) ticket.giveUp("shutdown");
     }, timeoutMs);
     await Promise.all([...this.#tickets].map((ticket) => ticket.result));
     clearTimeout(timer);
@@ -159,29 +163,6 @@ export class LocalExecutor implements Executor {
 
   #answer(flight: Flight, signal: AbortSignal | undefined): Promise<Result> {
     return waitFor(flight, signal, () => concludeWithoutRun(flight.ticket.call, "cancelled", "this caller gave up; the call goes on for others", flight.ticket));
-  }
-
-  async *#stream(flights: readonly Flight[], signal: AbortSignal | undefined): AsyncGenerator<BatchItem> {
-    // A consumer that stops reading gives up what it has not read.
-    const stopped = new AbortController();
-    const either = signal === undefined ? stopped.signal : AbortSignal.any([signal, stopped.signal]);
-    const ready: BatchItem[] = [];
-    let wake: (() => void) | null = null;
-    for (const [index, flight] of flights.entries()) {
-      void this.#answer(flight, either).then((result) => {
-        ready.push({ index, result });
-        wake?.();
-      });
-    }
-    try {
-      for (let sent = 0; sent < flights.length; sent++) {
-        if (ready.length === 0) await new Promise<void>((resolve) => (wake = resolve));
-        wake = null;
-        yield ready.shift() as BatchItem;
-      }
-    } finally {
-      stopped.abort();
-    }
   }
 
   #refusing<T>(calls: number, enter: () => T): T {

@@ -5,16 +5,19 @@
  * failed is never used again. A call whose sandbox failed is run once more, at the head of its line, and is
  * `sandbox_failed` after that.
  */
+import { SandboxError } from "../contract/errors.ts";
 import type { CallObserver, SlotState } from "./observer.ts";
 import { CallQueue } from "./call-queue.ts";
 import type { CallTicket, GivenUp } from "./call-ticket.ts";
 import { conclude, concludeWithoutRun } from "./conclude.ts";
+import { inTime, pause, runInTime } from "./patience.ts";
 import { type Engine, type Evidence, type Sandbox, SandboxFault } from "./ports.ts";
 
 /** A call is run again once after a fault of ours. */
 const RUNS_MAX = 2;
-/** Past its wall limit, how long a sandbox may take to answer before it is given up as failed. */
-const SILENCE_MS_MAX = 15_000;
+/** How long a sandbox may take to open: an engine may have to start what all of them share first. */
+const OPEN_MS_MAX = 60_000;
+const CLOSE_MS_MAX = 10_000;
 const REOPEN_DELAY_MS = [0, 50, 200, 1000, 5000] as const;
 /** How long all slots may be down before the calls that wait are answered `sandbox_failed`. */
 const OUTAGE_MS_MAX = 30_000;
@@ -44,7 +47,9 @@ export class Pool {
   #meanRunMs = 0;
   #outage: NodeJS.Timeout | null = null;
   #lastFault = "";
-  #closed = false;
+  /** Sandboxes that are being closed. */
+  readonly #ending = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
 
   constructor(options: PoolOptions) {
     this.#engine = options.engine;
@@ -53,10 +58,15 @@ export class Pool {
     this.#slots = Array.from({ length: options.engine.slots }, (_, index) => ({ index, state: "starting" as const, sandbox: null, failures: 0 }));
   }
 
-  /** Starts the engine and opens every slot. Rejects when the engine cannot be started. */
+  /**
+   * Starts the engine and opens its slots; those that cannot be opened yet are tried again while others serve.
+   * Rejects when the engine cannot be started or not one slot opened; the pool is then good for nothing but `close`.
+   */
   async start(): Promise<void> {
     await this.#engine.start();
-    await Promise.all(this.#slots.map((slot) => this.#open(slot)));
+    const opened = await Promise.all(this.#slots.map((slot) => this.#tryOpen(slot)));
+    if (!opened.includes(true)) throw new SandboxError("engine_unavailable", `the ${this.engineName} engine opened no sandbox: ${this.#lastFault}`);
+    for (const [index, slot] of this.#slots.entries()) if (opened[index] === false) void this.#open(slot);
   }
 
   get engineName(): string {
@@ -65,6 +75,10 @@ export class Pool {
 
   get running(): number {
     return this.#running;
+  }
+
+  get #closed(): boolean {
+    return this.#closing.signal.aborted;
   }
 
   /** Whether any slot can carry out a call now or soon. */
@@ -80,7 +94,7 @@ export class Pool {
 
   /** Milliseconds that a call which comes now will wait, by the mean of the runs so far. */
   expectedWaitMs(callsAhead = this.queue.length): number {
-    return this.#idle.length > 0 ? 0 : (callsAhead / this.#slots.length) * this.#meanRunMs;
+    return (Math.max(0, callsAhead - this.#idle.length) / this.#slots.length) * this.#meanRunMs;
   }
 
   /** Runs the call as soon as a slot is free. Its ticket settles, whatever happens. */
@@ -116,8 +130,9 @@ export class Pool {
     if (!ticket.waiting) return;
     ticket.waiting = false;
     this.queue.remove(ticket);
-    ticket.grantedMs = this.#now();
-    ticket.settle(concludeWithoutRun(ticket.call, "cancelled", gaveUp(ticket.givenUp, "before it started"), ticket));
+    const started = ticket.runs > 0;
+    if (!started) ticket.grantedMs = this.#now();
+    ticket.settle(concludeWithoutRun(ticket.call, "cancelled", gaveUp(ticket.givenUp, started ? "before it was run again" : "before it started"), ticket));
   }
 
   async #run(slot: Slot, ticket: CallTicket): Promise<void> {
@@ -141,24 +156,16 @@ export class Pool {
     this.#pump();
   }
 
-  async #carryOut(slot: Slot, ticket: CallTicket): Promise<Evidence> {
+  #carryOut(slot: Slot, ticket: CallTicket): Promise<Evidence> {
     const { spec } = ticket.call;
     if (spec.entry.kind === "fork") this.#observer.forked(this.#engine.name);
-    let watchdog: NodeJS.Timeout | undefined;
-    const silence = new Promise<never>((_, reject) => {
-      watchdog = setTimeout(() => reject(new SandboxFault("sandbox_silent", "a sandbox did not answer in time")), spec.limits.wall_ms + SILENCE_MS_MAX);
-    });
-    try {
-      return await Promise.race([(slot.sandbox as Sandbox).run(spec, ticket.signal), silence]);
-    } finally {
-      clearTimeout(watchdog);
-    }
+    return runInTime(slot.sandbox as Sandbox, spec, ticket.signal);
   }
 
   #settle(ticket: CallTicket, evidence: Evidence): void {
+    const result = conclude(ticket.call, evidence, ticket);
     const share = this.#meanRunMs === 0 ? 1 : 0.05;
     this.#meanRunMs += share * (evidence.runMs - this.#meanRunMs);
-    const result = conclude(ticket.call, evidence, ticket);
     ticket.settle(result.outcome === "cancelled" ? { ...result, detail: gaveUp(ticket.givenUp, "while it ran") } : result);
   }
 
@@ -169,9 +176,7 @@ export class Pool {
   }
 
   #failed(slot: Slot, ticket: CallTicket, error: unknown): void {
-    const fault = error instanceof SandboxFault ? error : new SandboxFault("engine_bug", String(error), { cause: error });
-    this.#lastFault = fault.message;
-    this.#observer.fault(this.#engine.name, fault.kind);
+    const fault = this.#fault(error);
     if (ticket.givenUp !== null) {
       ticket.settle(concludeWithoutRun(ticket.call, "cancelled", gaveUp(ticket.givenUp, "while it ran"), ticket));
     } else if (ticket.runs >= RUNS_MAX || this.#closed) {
@@ -184,41 +189,84 @@ export class Pool {
     void this.#reopen(slot, fault.kind);
   }
 
+  #fault(error: unknown): SandboxFault {
+    const fault = error instanceof SandboxFault ? error : new SandboxFault("engine_bug", String(error), { cause: error });
+    this.#lastFault = fault.message;
+    this.#observer.fault(this.#engine.name, fault.kind);
+    return fault;
+  }
+
   async #reopen(slot: Slot, why: string): Promise<void> {
     slot.state = "resetting";
-    const { sandbox } = slot;
-    slot.sandbox = null;
-    await sandbox?.close();
+    await this.#discard(slot);
+    if (this.#closed) return;
     this.#observer.restarted(this.#engine.name, why);
     await this.#open(slot);
   }
 
   async #open(slot: Slot): Promise<void> {
-    for (let attempt = slot.failures; !this.#closed; attempt++) {
-      await delay(REOPEN_DELAY_MS[Math.min(attempt, REOPEN_DELAY_MS.length - 1)] as number);
-      try {
-        slot.sandbox = await this.#engine.openSandbox(slot.index);
-        break;
-      } catch (error) {
-        this.#down(slot, error);
-      }
+    do {
+      await pause(REOPEN_DELAY_MS[Math.min(slot.failures, REOPEN_DELAY_MS.length - 1)] as number, this.#closing.signal);
+    } while (!this.#closed && !(await this.#tryOpen(slot)));
+  }
+
+  async #tryOpen(slot: Slot): Promise<boolean> {
+    try {
+      slot.sandbox = await this.#openSandbox(slot.index);
+    } catch (error) {
+      this.#down(slot, error);
+      return false;
     }
     if (this.#closed) {
-      await slot.sandbox?.close();
-      return;
+      await this.#discard(slot);
+      return false;
     }
     if (this.#outage !== null) clearTimeout(this.#outage);
     this.#outage = null;
     this.#release(slot);
     this.#pump();
+    return true;
+  }
+
+  async #openSandbox(index: number): Promise<Sandbox> {
+    const opening = this.#engine.openSandbox(index);
+    try {
+      return await inTime(opening, OPEN_MS_MAX, "open_silent", this.#closing.signal);
+    } catch (error) {
+      // One that comes too late has no slot any more.
+      void opening.then((late) => this.#end(late), () => undefined);
+      throw error;
+    }
+  }
+
+  async #discard(slot: Slot): Promise<void> {
+    const { sandbox } = slot;
+    slot.sandbox = null;
+    if (sandbox !== null) await this.#end(sandbox);
+  }
+
+  /** A sandbox that does not end in time is left to the engine. */
+  async #end(sandbox: Sandbox): Promise<void> {
+    const ended = this.#endInTime(sandbox);
+    this.#ending.add(ended);
+    await ended;
+    this.#ending.delete(ended);
+  }
+
+  async #endInTime(sandbox: Sandbox): Promise<void> {
+    try {
+      await inTime(sandbox.close(), CLOSE_MS_MAX, "close_silent");
+    } catch (error) {
+      this.#fault(error);
+    }
   }
 
   /** No sandbox for this slot now. When that is so for all and lasts, those who wait are told. */
   #down(slot: Slot, error: unknown): void {
+    if (this.#closed) return;
     slot.state = "down";
     slot.failures++;
-    this.#lastFault = error instanceof Error ? error.message : String(error);
-    this.#observer.fault(this.#engine.name, error instanceof SandboxFault ? error.kind : "engine_bug");
+    this.#fault(error);
     if (this.#outage === null && this.#slots.every((one) => one.state === "down")) {
       this.#outage = setTimeout(() => this.#failWaiting(), OUTAGE_MS_MAX);
       this.#outage.unref();
@@ -238,19 +286,17 @@ export class Pool {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort();
     if (this.#outage !== null) clearTimeout(this.#outage);
     this.#idle.length = 0;
     this.#settleWaiting("cancelled", "the service was closed before the call started");
-    await Promise.all(this.#slots.map((slot) => slot.sandbox?.close()));
+    for (const slot of this.#slots) void this.#discard(slot);
+    await Promise.all(this.#ending);
     await this.#engine.close();
   }
 }
 
 function gaveUp(why: GivenUp | null, when: string): string {
-  return why === "deadline" ? `the call's deadline_ms passed ${when}` : `the call was given up by its caller ${when}`;
-}
-
-function delay(ms: number): Promise<void> {
-  return ms === 0 ? Promise.resolve() : new Promise((resolve) => setTimeout(resolve, ms));
+  if (why === "deadline") return `the call's deadline_ms passed ${when}`;
+  return why === "shutdown" ? `the service shut down ${when === "before it started" ? when : "before it ended"}` : `the call was given up by its caller ${when}`;
 }

@@ -1,0 +1,55 @@
+/**
+ * How long core waits for an engine. What does not answer in time has failed: a slot must not be lost, nor a call be
+ * without its Result, because a sandbox hangs.
+ */
+import { type Evidence, type RunSpec, type Sandbox, SandboxFault } from "./ports.ts";
+
+/** Past its wall limit, or after it was told to end, how long a sandbox may take to answer. */
+const SILENCE_MS_MAX = 15_000;
+
+/** @throws SandboxFault of that kind when there is no answer within `ms`, or before the signal aborts. */
+export async function inTime<T>(answer: Promise<T>, ms: number, kind: string, signal?: AbortSignal): Promise<T> {
+  const answered = new AbortController();
+  const ended = signal === undefined ? answered.signal : AbortSignal.any([answered.signal, signal]);
+  const late = pause(ms, ended).then(() => Promise.reject(new SandboxFault(kind, `there was no answer within ${ms} ms`)));
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    answered.abort();
+  }
+}
+
+/** @throws SandboxFault `sandbox_silent`, `unasked_cancel`, or what the run itself throws. */
+export async function runInTime(sandbox: Sandbox, spec: RunSpec, signal: AbortSignal): Promise<Evidence> {
+  const silent = Promise.withResolvers<never>();
+  let timer: NodeJS.Timeout | undefined;
+  const allow = (ms: number) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => silent.reject(new SandboxFault("sandbox_silent", "a sandbox did not answer in time")), ms);
+  };
+  const toldToEnd = () => allow(SILENCE_MS_MAX);
+  signal.addEventListener("abort", toldToEnd, { once: true });
+  allow(spec.limits.wall_ms + SILENCE_MS_MAX);
+  try {
+    const evidence = await Promise.race([sandbox.run(spec, signal), silent.promise]);
+    if (evidence.endedBy === "cancel" && !signal.aborted) throw new SandboxFault("unasked_cancel", "a sandbox ended a program that nobody gave up");
+    return evidence;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", toldToEnd);
+  }
+}
+
+/** Resolves after `ms`, or as soon as the signal aborts. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms === 0 || signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+  });
+}
