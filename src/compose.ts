@@ -86,12 +86,8 @@ export async function compose(config: Config, options: ComposeOptions): Promise<
   });
   const runtimes = Object.values(RUNTIMES).filter(({ id }) => config.runtimes[id]);
   const engines: Engine[] = [];
-  let pythonVersion = () => "";
-  if (runtimes.some(({ engine }) => engine === "container")) {
-    const container = await composeContainer(config, confinement, options);
-    pythonVersion = () => container.pythonVersion;
-    engines.push(container);
-  }
+  const container = runtimes.some(({ engine }) => engine === "container") ? await composeContainer(config, confinement, options) : null;
+  if (container !== null) engines.push(container);
   if (runtimes.some(({ engine }) => engine === "isolate")) engines.push(await composeIsolate(config, confinement, options));
   const executor = new ServiceExecutor(
     {
@@ -101,7 +97,7 @@ export async function compose(config: Config, options: ComposeOptions): Promise<
       queue: config.queue,
       observer: options.observer,
       version: packageVersion(),
-      runtimeVersion: (runtime) => (runtime.id === "python" ? pythonVersion() : process.versions.node),
+      runtimeVersion: (runtime) => (runtime.id === "python" ? (container?.pythonVersion ?? "") : process.versions.node),
       now: () => performance.now(),
       newId: randomUUID,
     },
@@ -110,6 +106,8 @@ export async function compose(config: Config, options: ComposeOptions): Promise<
   try {
     await executor.start();
     checkTier(engines, config.isolation.minimum);
+    const missing = container?.missingModules ?? [];
+    if (missing.length > 0) options.log.warn({ missing }, "modules are missing in the python sandbox: programs that import them fail");
   } catch (error) {
     await executor.close();
     throw error;

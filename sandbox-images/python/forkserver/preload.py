@@ -32,7 +32,7 @@ def _import_random():
 
 
 def preload(modules, sys_path):
-    """Imports `modules`; returns the names of those that this machine does not have."""
+    """Imports `modules`; returns the names of those that cannot be imported here."""
     _import_random()
     import site
 
@@ -48,7 +48,7 @@ def preload(modules, sys_path):
     for name in modules:
         try:
             __import__(name)
-        except ModuleNotFoundError as error:
+        except ImportError as error:
             missing.append(error.name or name)
     return missing
 

@@ -69,7 +69,7 @@ export class ContainerEngine implements Engine {
   readonly #options: ContainerEngineOptions;
   readonly #servers = new Map<string, Promise<ForkServer>>();
   #python = "";
-  #missing: readonly string[] = [];
+  readonly #missing = new Set<string>();
   #started = 0;
   #closed = false;
 
@@ -80,6 +80,11 @@ export class ContainerEngine implements Engine {
 
   get pythonVersion(): string {
     return this.#python;
+  }
+
+  /** Modules that fork servers were to import and this machine lacks; programs that import them fail. */
+  get missingModules(): readonly string[] {
+    return [...this.#missing].toSorted();
   }
 
   async start(): Promise<void> {
@@ -107,7 +112,7 @@ export class ContainerEngine implements Engine {
         enforced("capabilities", "none in a program; no_new_privs"),
         enforced("cgroup", "memory and processes limited for each call, for each container and in all"),
       ],
-      detail: { ...this.#options.confinementDetail, python: this.#python, missing_packages: this.#missing.join(", ") || "none" },
+      detail: { ...this.#options.confinementDetail, python: this.#python, missing_modules: this.missingModules.join(", ") || "none" },
     };
   }
 
@@ -163,7 +168,7 @@ export class ContainerEngine implements Engine {
       pids: FORK_SERVER_PIDS,
     });
     this.#python = ready.python;
-    if (ready.missing.length >= this.#missing.length) this.#missing = ready.missing;
+    for (const module of ready.missing) this.#missing.add(module);
     return server;
   }
 
