@@ -13,10 +13,8 @@ export function createCapture(outputBytes: number): SharedArrayBuffer {
   return new SharedArrayBuffer(HEADER_BYTES + 2 * outputBytes);
 }
 
-/** Bytes of a stream's first part; the rest of the cap is its ring. */
-export function headCapacity(outputBytes: number): number {
-  return outputBytes - (outputBytes >> 1);
-}
+/** Place of the mark that the program has ended itself and waits, in JavaScript, to be disposed of. */
+const HALTED = 2;
 
 export class CaptureReader {
   readonly #counters: Int32Array;
@@ -33,13 +31,26 @@ export class CaptureReader {
     return Atomics.load(this.#counters, stream);
   }
 
+  /** Makes the memory as new for the next program; nothing of the last may be running. */
+  clear(): void {
+    for (const stream of [0, 1] as const) {
+      const at = stream * this.#outputBytes;
+      this.#bytes.fill(0, at, at + Math.min(this.total(stream), this.#outputBytes));
+    }
+    this.#counters.fill(0);
+  }
+
+  get isHalted(): boolean {
+    return Atomics.load(this.#counters, HALTED) === 1;
+  }
+
   /**
    * What is kept of a stream now: its head from byte `headFrom` on, and at most `tailBytesMax` of its last bytes.
    * While the program still writes, the oldest bytes of the tail may be newer than they should be.
    */
   read(stream: StreamIndex, headFrom = 0, tailBytesMax = Infinity): Captured {
     const totalBytes = this.total(stream);
-    const headBytes = headCapacity(this.#outputBytes);
+    const headBytes = this.#outputBytes - (this.#outputBytes >> 1);
     const ringBytes = this.#outputBytes - headBytes;
     const at = stream * this.#outputBytes;
     const head = Buffer.from(this.#bytes.subarray(at + Math.min(headFrom, headBytes), at + Math.min(totalBytes, headBytes)));

@@ -133,7 +133,10 @@ class IsolateEngine implements Engine {
       const host = await launchHost(`isolate-${this.#ordinal++}`, this.#launchOptions);
       this.#failures = 0;
       this.#hosts.add(host);
-      void host.exited.then(() => this.#discard(host));
+      void host.exited.then(({ code, signal }) => {
+        if (host.diedUnasked) this.#options.onFault?.("host_died", `a host ended unasked (${signal ?? `exit code ${code}`}) and is replaced`);
+        this.#discard(host);
+      });
       if (this.#isClosed) this.#discard(host);
       return host;
     } catch (error) {

@@ -56,6 +56,7 @@ export class HostProcess {
   #residentBytes = 0;
   #exit: ContainerExit | undefined;
   #isDoomed = false;
+  #isAsked = false;
 
   constructor(options: HostProcessOptions) {
     this.#options = options;
@@ -63,8 +64,8 @@ export class HostProcess {
     this.versions.catch(() => undefined);
     const { container, socket } = options;
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
-    socket.on("error", () => this.kill());
-    socket.on("close", () => this.kill());
+    socket.on("error", () => this.#lose());
+    socket.on("close", () => this.#lose());
     this.exited = container.exited.then((exit) => this.#end(exit));
   }
 
@@ -108,12 +109,24 @@ export class HostProcess {
     return promise;
   }
 
+  /** True of a host that ended although nobody here wanted it to. */
+  get diedUnasked(): boolean {
+    return this.#exit !== undefined && !this.#isAsked;
+  }
+
   kill(): void {
+    this.#isAsked = true;
+    this.#lose();
+  }
+
+  /** What has lost its socket is of no use, and ends if it has not already. */
+  #lose(): void {
     this.#isDoomed = true;
     if (this.#exit === undefined) this.#options.container.kill();
   }
 
   async close(): Promise<void> {
+    this.#isAsked = true;
     this.#isDoomed = true;
     this.#options.socket.destroy();
     await this.#options.container.close();
@@ -143,7 +156,6 @@ export class HostProcess {
     try {
       for (const frame of this.#reader.push(chunk)) this.#handle(parseFromHost(frame));
     } catch (error) {
-      this.#isDoomed = true;
       this.#run?.settle(new SandboxFault("host_protocol", `the host sent what no host sends: ${String(error)}`, { cause: error }));
       this.kill();
     }
@@ -225,7 +237,7 @@ export class HostProcess {
     if (OUT_OF_MEMORY.test(exit.stderr)) return "memory";
     const wasKilled = exit.signal === "SIGKILL" || exit.code === 128 + KILLED;
     const bound = Math.min(this.#options.memoryBytes, run.spec.limits.memory_bytes);
-    return wasKilled && !this.#isDoomed && run.memoryBytes > bound * OOM_SHARE ? "memory" : undefined;
+    return wasKilled && !this.#isAsked && run.memoryBytes > bound * OOM_SHARE ? "memory" : undefined;
   }
 
   #evidence(run: CurrentRun, seen: { stdout: Captured; stderr: Captured; endedBy: EndedBy | null; memoryPeakBytes: number; cpuMs: number }): Evidence {

@@ -83,6 +83,17 @@ class Watch {
 }
 
 let watch: Watch | undefined;
+/** Kept from run to run: shared memory is given back only when a collection of garbage happens upon it. */
+let memory = { shared: createCapture(0), capture: new CaptureReader(createCapture(0), 0), outputBytes: 0 };
+
+function captureFor(outputBytes: number): typeof memory {
+  if (memory.outputBytes !== outputBytes) {
+    const shared = createCapture(outputBytes);
+    memory = { shared, capture: new CaptureReader(shared, outputBytes), outputBytes };
+  }
+  memory.capture.clear();
+  return memory;
+}
 
 function collected(outcome: RunOutcome): { files: EndedMessage["files"]; contents: Buffer[] } {
   const files: { path: string; state: EndedMessage["files"][number]["state"] }[] = [];
@@ -102,8 +113,7 @@ function collected(outcome: RunOutcome): { files: EndedMessage["files"]; content
 
 async function run(message: RunMessage, [source, stdin, ...files]: readonly Buffer[]): Promise<void> {
   const { limits, call } = message;
-  const shared = createCapture(limits.outputBytes);
-  const capture = new CaptureReader(shared, limits.outputBytes);
+  const { shared, capture } = captureFor(limits.outputBytes);
   const { port1, port2 } = new MessageChannel();
   port1.once("message", () => send({ kind: "started", call }));
   watch = new Watch(message, capture, (reason) => port1.postMessage(reason));

@@ -6,6 +6,7 @@ import { isUtf8 } from "node:buffer";
 import { posix } from "node:path";
 import ivm from "isolated-vm";
 import type { ProgramReport } from "../../core/ports.ts";
+import { CaptureReader } from "./capture.ts";
 import type { CallEnd } from "./guest-callbacks.ts";
 import { linkFailure, ModuleGraph, ModuleNotFound } from "./module-graph.ts";
 import { compileProgram } from "./program-form.ts";
@@ -48,6 +49,7 @@ export class IsolateRun {
   readonly #warm: WarmIsolate;
   readonly #task: RunTask;
   readonly #file: string;
+  readonly #capture: CaptureReader;
   readonly #cpuAtStart = process.cpuUsage();
   readonly #startedAt = performance.now();
   readonly #files: { path: string; kind: string; content: string }[] = [];
@@ -62,6 +64,7 @@ export class IsolateRun {
     this.#warm = warm;
     this.#task = task;
     this.#file = posix.join(WORK, task.message.fileName);
+    this.#capture = new CaptureReader(task.capture, task.message.limits.outputBytes);
   }
 
   /** Ends the program; what it wrote is kept. The first reason counts. */
@@ -114,9 +117,14 @@ export class IsolateRun {
     this.#end = end;
     // Possible here only, while the isolate's thread waits: once it runs it does not let go of its heap.
     const [heapTotal, , external] = this.#memory();
-    this.#heapBytes = heapTotal + external;
-    // Not at once: the isolate's thread waits for this very callback, and must be back in JavaScript to be ended.
-    setImmediate(() => this.endBy(end.kind));
+    this.#heapBytes = Math.max(0, heapTotal + external - this.#warm.idleBytes);
+    this.#endWhenHalted(end.kind);
+  }
+
+  /** The isolate's thread waits for this very callback; it must be back in JavaScript before it can be ended. */
+  #endWhenHalted(ending: HostEnding): void {
+    if (this.#capture.isHalted) this.endBy(ending);
+    else if (this.#ending === undefined) setImmediate(() => this.#endWhenHalted(ending));
   }
 
   #memory(): readonly [number, number, number] {
@@ -167,7 +175,7 @@ export class IsolateRun {
     await this.#turn(() => this.#first(source));
     for (let turns = 1; this.#ending === undefined; turns++) {
       const waitMs = await this.#turn(() => this.#call("turn"));
-      if (typeof waitMs === "number" && waitMs < -1) return;
+      if (typeof waitMs === "number" && waitMs < 0) return this.endBy("exit");
       if (typeof waitMs === "number" && waitMs > 0) await this.#sleep(waitMs);
       else if (turns % TURNS_BETWEEN_BREATHS === 0) await new Promise(setImmediate);
     }
@@ -186,7 +194,7 @@ export class IsolateRun {
     } catch (error) {
       if (this.#warm.isolate.isDisposed) throw error;
       if (!(error instanceof Error)) return this.#call("rejectedPrimitive", error);
-      const stack = `${error.stack ?? ""}`.split("\n    at (<isolated-vm boundary>)", 1)[0];
+      const stack = String(error.stack ?? "").split("\n    at (<isolated-vm boundary>)", 1)[0];
       return this.#call("rejected", error.name, error.message, stack);
     }
   }

@@ -59,7 +59,10 @@ export async function compileProgram(isolate: ivm.Isolate, source: string, file:
   }
   const module = await attempt(isolate.compileModule(text, { filename: file }), file);
   if (!isFailure(module)) return { kind: "module", module };
-  return MODULE_SYNTAX.test(script.message) ? module : script;
+  if (MODULE_SYNTAX.test(script.message)) return module;
+  // By itself the source fails as Node says, where the wrapper's end can make another error of it.
+  const bare = await attempt(isolate.compileScript(text, { filename: file }), file);
+  return isFailure(bare) && bare.message !== "Illegal return statement" ? bare : script;
 }
 
 const ASYNC_PREFIX = "(async () => { ";

@@ -14,6 +14,8 @@ export interface WarmIsolate {
   /** Exports of prelude/guest/main.js. */
   readonly main: ivm.Reference<Record<string, (...args: unknown[]) => unknown>>;
   readonly memoryBytes: number;
+  /** What the library itself takes of the heap. */
+  readonly idleBytes: number;
   /** Set to the run that the isolate's callbacks speak to. */
   listener: GuestListener | undefined;
   /** Called when V8 has lost control of the isolate: its thread sleeps for ever. */
@@ -46,11 +48,12 @@ export class GuestLibrary {
     const context = await isolate.createContext();
     const script = await isolate.compileScript(this.#source, { filename: LIBRARY_FILE, cachedData: this.#compiled });
     const main = (await script.run(context, { reference: true })) as WarmIsolate["main"];
-    const warm: WarmIsolate = { isolate, context, main, memoryBytes, listener: undefined, onCatastrophe: () => undefined };
+    const warm: WarmIsolate = { isolate, context, main, memoryBytes, idleBytes: 0, listener: undefined, onCatastrophe: () => undefined };
     const callbacks = guestCallbacks(() => warm.listener);
     const connect = await main.get("connect", { reference: true });
     await connect.apply(undefined, [Object.keys(callbacks).join(","), ...Object.values(callbacks)]);
-    return warm;
+    const heap = await isolate.getHeapStatistics();
+    return Object.assign(warm, { idleBytes: heap.total_heap_size + heap.externally_allocated_size });
   }
 }
 

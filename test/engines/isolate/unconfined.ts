@@ -21,6 +21,7 @@ export function createUnconfined(): Confinement & { readonly launched: Container
   const launched: Container[] = [];
   return {
     launched,
+    cgroupVersion: 2,
     async launch(spec) {
       const [command = "", ...argv] = spec.argv.map((argument) => outside(spec, argument));
       const child = spawn(command, argv, { env: { ...spec.env }, stdio: ["ignore", "ignore", "pipe"] });
@@ -36,7 +37,11 @@ export function createUnconfined(): Confinement & { readonly launched: Container
         name: spec.name,
         pid: child.pid ?? 0,
         exited,
-        kill: () => void child.kill("SIGKILL"),
+        kill: () => {
+          child.kill("SIGKILL");
+        },
+        createLeaf: () => Promise.resolve(),
+        killLeaf: () => Promise.resolve(),
         close: async () => {
           child.kill("SIGKILL");
           await exited;

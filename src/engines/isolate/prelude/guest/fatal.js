@@ -6,31 +6,31 @@ const {
 const { inspect } = require("internal/util/inspect");
 const output = require("guest/output");
 const finish = require("guest/finish");
-const { textOf } = require("guest/sources");
+const { lineOf } = require("guest/sources");
 
 const FRAME = /^ {4}at (?:.* \()?(?:file:\/\/)?(\/[^()]*?):(\d+):(\d+)\)?$/m;
-const OWN_FRAMES = /\n {4}at [^\n]*(?:node:internal\/|\(native\)|<isolated-vm boundary>)[^\n]*/g;
+const OWN_FRAMES = /\n {4,}at [^\n]*?(?:node:internal\/|<isolated-vm boundary>)[^\n]*?( \{)?(?=\n|$)/g;
 const REJECTION_NOTE =
   "This error originated either by throwing inside of an async function without a catch block, or by rejecting a promise which was not handled with .catch(). The promise rejected with the reason ";
 
-exports.withoutOwnFrames = (text) => RegExpPrototypeSymbolReplace(OWN_FRAMES, text, "");
+exports.withoutOwnFrames = (text) => RegExpPrototypeSymbolReplace(OWN_FRAMES, text, "$1");
 
 const isError = (value) => globalThis.Error.isError(value) || (typeof value === "object" && value !== null && ObjectPrototypeIsPrototypeOf(ErrorPrototype, value));
 
 /** Where the program's own code was, by the first of its frames, or undefined. */
-function place(stack) {
+exports.placeOf = (stack) => {
   const frame = typeof stack === "string" ? RegExpPrototypeExec(FRAME, stack) : null;
   if (frame === null) return undefined;
   return { file: frame[1], line: NumberParseInt(frame[2], 10), column: NumberParseInt(frame[3], 10) };
-}
+};
 
 /** The source line with a caret below, as Node prints before an uncaught error. */
-exports.excerpt = ({ file, line, column }, width = 1) => {
-  const text = textOf(file);
-  const source = text === undefined ? undefined : StringPrototypeSplit(text, "\n", line)[line - 1];
+exports.excerpt = ({ file, line, column }, { width = 1, isThrown = false } = {}) => {
+  const source = lineOf(file, line);
   if (source === undefined || source.length > 10_000) return `${file}:${line}\n`;
-  const thrown = StringPrototypeLastIndexOf(StringPrototypeSlice(source, 0, column), "throw ");
-  const caretAt = thrown >= 0 && RegExpPrototypeExec(/^throw (?:new )?$/, StringPrototypeSlice(source, thrown, column - 1)) !== null ? thrown : column - 1;
+  // V8 points at the statement that threw; a stack knows the expression that made the error.
+  const thrown = isThrown ? RegExpPrototypeExec(/throw [^;]*$/, StringPrototypeSlice(source, 0, column - 1)) : null;
+  const caretAt = thrown?.index ?? column - 1;
   const indent = RegExpPrototypeSymbolReplace(/[^\t]/g, StringPrototypeSlice(source, 0, caretAt), " ");
   return `${file}:${line}\n${source}\n${indent}${StringPrototypeRepeat("^", width)}\n\n`;
 };
@@ -40,10 +40,10 @@ const footer = () => `\n\nNode.js ${process.version}\n`;
 function describe(error, isRejection) {
   if (isError(error)) {
     const stack = error.stack;
-    const at = place(stack);
+    const at = exports.placeOf(stack);
     const type = error.constructor?.name ?? error.name;
     return {
-      text: `${at === undefined ? "Uncaught:\n" : exports.excerpt(at)}${exports.withoutOwnFrames(inspect(error))}`,
+      text: `${at === undefined ? "Uncaught:\n" : exports.excerpt(at, { isThrown: !isRejection })}${exports.withoutOwnFrames(inspect(error))}`,
       report: { type: finish.capped(`${type}`, 256), message: finish.capped(`${error.message}`), line: at?.line ?? null },
     };
   }
@@ -92,6 +92,7 @@ exports.unhandledRejection = (error) => {
 exports.syntaxError = (message, file, line, column) => {
   reporting = true;
   finish.report({ error: { type: "SyntaxError", message: finish.capped(message), line } });
-  output.write(2, `${exports.excerpt({ file, line, column })}SyntaxError: ${message}${footer()}`);
+  const width = message === "Unexpected end of input" ? 0 : 1;
+  output.write(2, `${exports.excerpt({ file, line, column }, { width })}SyntaxError: ${message}${footer()}`);
   finish.exit(1);
 };

@@ -27,8 +27,12 @@ function sendEnd(exitCode) {
   host.end("exit", exitCode, JSONStringify({ __proto__: null, ...report }));
 }
 
-/* The host disposes of the isolate; until that reaches this thread there is nothing to go on to. */
+/*
+ * The host disposes of the isolate once it sees the mark. Not sooner: what reaches a thread that still waits for
+ * the host's answer comes out of that wait as an exception, which a program could catch.
+ */
 function halt() {
+  require("guest/output").markHalted();
   for (;;);
 }
 

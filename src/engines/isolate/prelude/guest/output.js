@@ -12,6 +12,8 @@ const CHUNK_UNITS = 16_384;
 const WRITTEN_PER_KEPT = 4;
 
 const scratch = new Uint8Array(CHUNK_UNITS * 3);
+/** Place among the counters of the mark that the program has come to its end and only waits to be ended. */
+const HALTED = 2;
 let counters;
 let streams;
 let cap = 0;
@@ -27,6 +29,8 @@ exports.attach = (shared, outputBytes) => {
   streams = [stream(0), stream(1)];
   cap = outputBytes * WRITTEN_PER_KEPT;
 };
+
+exports.markHalted = () => AtomicsStore(counters, HALTED, 1);
 
 function copy(bytes, length, target, at) {
   TypedArrayPrototypeSet(target, length === bytes.length ? bytes : TypedArrayPrototypeSubarray(bytes, 0, length), at);

@@ -88,7 +88,7 @@ exports.install = () => {
     stderr: lazy(() => exports.stderr),
   });
   process.on("warning", (warning) => {
-    output.write(2, `(node:${process.pid}) ${warning.name}: ${warning.message}\n(Use \`node --trace-warnings ...\` to show where the warning was created)\n`);
+    output.write(2, `(node:${process.pid}) ${warning.code === undefined ? "" : `[${warning.code}] `}${warning.name}: ${warning.message}\n(Use \`node --trace-${warning.name === "DeprecationWarning" ? "deprecation" : "warnings"} ...\` to show where the warning was created)\n`);
   });
 };
 
