@@ -23,6 +23,8 @@ const JAVASCRIPT_CALLS = 180;
 const NODE_CALLS = 20;
 const TIME_LIMIT_CALLS = 12;
 const TIME_LIMIT_MS = 1000;
+/** Early among the batches and among the single calls, so that the load does not end with one call's wait. */
+const TIME_LIMIT_EVERY = 50;
 /** So that the demo shows the service and not the programs' own computing. */
 const WARM_CPU_MS_MAX = 20;
 const BATCHES = 16;
@@ -58,13 +60,15 @@ export function makePlan(): Plan {
   const programs = [
     ...evenly(programsOfGroup(small, "javascript"), JAVASCRIPT_CALLS),
     ...evenly(programsOfGroup(small, "node"), NODE_CALLS),
-    ...evenly(
-      all.filter((program) => program.expect.outcome === "wall_limit"),
-      TIME_LIMIT_CALLS,
-    ),
   ];
-  while (programs.length < CALLS) programs.push(draw());
-  const planned = shuffle(programs, random).map((program, index): PlannedCall => {
+  while (programs.length < CALLS - TIME_LIMIT_CALLS) programs.push(draw());
+  shuffle(programs, random);
+  const endless = all.filter((program) => program.expect.outcome === "wall_limit");
+  for (const [index, program] of evenly(endless, TIME_LIMIT_CALLS).entries()) {
+    const half = index % 2 === 0 ? 0 : BATCHES * BATCH_CALLS;
+    programs.splice(half + index * TIME_LIMIT_EVERY, 0, program);
+  }
+  const planned = programs.map((program, index): PlannedCall => {
     const limits = program.expect.outcome === "wall_limit" ? { limits: { wall_ms: TIME_LIMIT_MS } } : {};
     return { program, call: { ...callOf(program, limits), id: `demo-${index}` } };
   });

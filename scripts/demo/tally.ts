@@ -1,5 +1,5 @@
 /** Keeps count of the answers: every call answered once, and rightly. */
-import type { Outcome } from "../../src/contract/outcome.ts";
+import { OUTCOME_NAMES, type Outcome } from "../../src/contract/outcome.ts";
 import type { Result } from "../../src/contract/result.ts";
 import { checkResult } from "../../workload/mix.ts";
 import type { PlannedCall } from "./plan.ts";
@@ -51,7 +51,10 @@ export class Tally {
 
   constructor(planned: readonly PlannedCall[]) {
     this.#planned = new Map(planned.map((one) => [one.call.id, one]));
-    for (const one of planned) this.#row(one.program.expect.outcome).expected += 1;
+    for (const outcome of OUTCOME_NAMES) {
+      const expected = planned.filter((one) => one.program.expect.outcome === outcome).length;
+      if (expected > 0) this.rows.set(outcome, { expected, got: 0, right: 0 });
+    }
   }
 
   get calls(): number {
