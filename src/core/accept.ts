@@ -58,15 +58,26 @@ export function acceptCall(call: Call, options: AcceptOptions, pointer = ""): Ac
     priority: call.priority ?? "normal",
     deadlineMs: call.deadline_ms ?? null,
     encoding: call.output_encoding ?? "utf8",
-    bytes: source.length + stdin.length + files.reduce((sum, file) => sum + file.content.length, 0) + 1024,
+    bytes: source.length + stdin.length + files.reduce((sum, file) => sum + file.content.length, 0) + textsBytes(args, envTexts(env), collect) + CALL_BYTES,
   };
 }
 
+/** What a call takes besides its contents. */
+const CALL_BYTES = 1024;
 const EMPTY = Buffer.alloc(0);
 const NONE: readonly string[] = [];
 
 function tooLarge(what: string, bytes: number, max: number, path: string): SandboxError {
   return new SandboxError("call_too_large", `${what} has ${bytes} bytes, the most is ${max}`, { path });
+}
+
+/** Bytes of texts as the kernel counts those of a program: each with a NUL at its end. */
+function textsBytes(...lists: readonly (readonly string[])[]): number {
+  return lists.reduce((sum, texts) => texts.reduce((bytes, text) => bytes + Buffer.byteLength(text) + 1, sum), 0);
+}
+
+function envTexts(env: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(env).flat();
 }
 
 function textBytes(text: string, max: number, path: string): Buffer {
@@ -104,11 +115,10 @@ function fileBytes(value: FileContent, path: string): Buffer {
 
 function acceptArgs(args: Call["args"], pointer: string): readonly string[] {
   if (args === undefined) return NONE;
-  let total = 0;
   for (const [index, arg] of args.entries()) {
     if (arg.includes("\0")) throw new SandboxError("invalid_call", "an argument holds a NUL character", { path: `${pointer}/${index}` });
-    total += Buffer.byteLength(arg) + 1;
   }
+  const total = textsBytes(args);
   if (total > CALL_BOUNDS.argsBytesMax) throw tooLarge("args together", total, CALL_BOUNDS.argsBytesMax, pointer);
   return args;
 }
@@ -117,14 +127,13 @@ function acceptEnv(env: Call["env"], pointer: string): Readonly<Record<string, s
   if (env === undefined) return {};
   const entries = Object.entries(env);
   if (entries.length > CALL_BOUNDS.envMax) throw new SandboxError("call_too_large", `${entries.length} environment variables, the most is ${CALL_BOUNDS.envMax}`, { path: pointer });
-  let total = 0;
   for (const [name, value] of entries) {
-    total += Buffer.byteLength(name) + Buffer.byteLength(value) + 2;
     if (!ENV_NAME.test(name)) {
       throw new SandboxError("invalid_call", `${JSON.stringify(name.slice(0, 80))} is no name of an environment variable: letters, digits and _ are, not starting with a digit`, { path: pointer });
     }
     if (value.includes("\0")) throw new SandboxError("invalid_call", `the value of ${name} holds a NUL character`, { path: `${pointer}/${name}` });
   }
+  const total = textsBytes(envTexts(env));
   if (total > CALL_BOUNDS.argsBytesMax) throw tooLarge("env together", total, CALL_BOUNDS.argsBytesMax, pointer);
   return env;
 }

@@ -11,15 +11,18 @@ const CPU_PER_WALL = 2;
  */
 export function decideLimits(asked: Partial<Limits> | undefined, policy: LimitPolicy, pointer: string): Limits {
   if (asked === undefined) return policy.default;
+  const limits = { ...policy.default };
   for (const name of Object.keys(asked) as (keyof Limits)[]) {
     const value = asked[name];
-    if (value !== undefined && value > policy.ceiling[name]) {
+    // An embedding program may leave a field out by setting it to undefined.
+    if (value === undefined) continue;
+    if (value > policy.ceiling[name]) {
       throw new SandboxError("limit_above_ceiling", `limits.${name} is ${value}, the most this service allows is ${policy.ceiling[name]}`, {
         path: `${pointer}/limits/${name}`,
       });
     }
+    limits[name] = value;
   }
-  const limits = { ...policy.default, ...asked };
   if (asked.wall_ms !== undefined && asked.cpu_ms === undefined) {
     limits.cpu_ms = Math.min(asked.wall_ms * CPU_PER_WALL, policy.ceiling.cpu_ms);
   }

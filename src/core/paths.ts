@@ -16,6 +16,8 @@ function refuse(pointer: string, path: string, what: string): never {
  */
 export function normalisePath(path: string, pointer: string): string {
   if (path.startsWith("/")) refuse(pointer, path, "is absolute");
+  // As UTF-8 all lone surrogates are the same character: two names would be one.
+  if (!path.isWellFormed()) refuse(pointer, path, "holds half a character");
   if (path.includes("\0")) refuse(pointer, path, "holds a NUL character");
   if (Buffer.byteLength(path) > CALL_BOUNDS.pathBytesMax) refuse(pointer, path, `is longer than ${CALL_BOUNDS.pathBytesMax} bytes`);
   const segments = path.split("/").filter((segment) => segment !== "" && segment !== ".");
