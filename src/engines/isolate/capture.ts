@@ -53,11 +53,16 @@ export class CaptureReader {
     const headBytes = this.#outputBytes - (this.#outputBytes >> 1);
     const ringBytes = this.#outputBytes - headBytes;
     const at = stream * this.#outputBytes;
-    const head = Buffer.from(this.#bytes.subarray(at + Math.min(headFrom, headBytes), at + Math.min(totalBytes, headBytes)));
+    const head = Buffer.from(
+      this.#bytes.subarray(at + Math.min(headFrom, headBytes), at + Math.min(totalBytes, headBytes)),
+    );
     const beyond = Math.max(0, totalBytes - headBytes);
     const ring = this.#bytes.subarray(at + headBytes, at + this.#outputBytes);
     const end = ringBytes === 0 ? 0 : beyond % ringBytes;
-    const whole = beyond <= ringBytes ? ring.subarray(0, beyond) : Buffer.concat([ring.subarray(end), ring.subarray(0, end)]);
+    const whole =
+      beyond <= ringBytes
+        ? ring.subarray(0, beyond)
+        : Buffer.concat([ring.subarray(end), ring.subarray(0, end)]);
     return { head, tail: Buffer.from(whole.subarray(Math.max(0, whole.length - tailBytesMax))), totalBytes };
   }
 }

@@ -76,8 +76,12 @@ class IsolateEngine implements Engine {
   }
 
   async openSandbox(index: number): Promise<Sandbox> {
-    if (!Number.isInteger(index) || index < 0 || index >= this.slots) throw new RangeError(`there is no slot ${index}`);
-    return new IsolateSandbox({ take: () => this.#take(), discard: (host) => this.#discard(host) }, await this.#take());
+    if (!Number.isInteger(index) || index < 0 || index >= this.slots)
+      throw new RangeError(`there is no slot ${index}`);
+    return new IsolateSandbox(
+      { take: () => this.#take(), discard: (host) => this.#discard(host) },
+      await this.#take(),
+    );
   }
 
   describe(): EngineDescription {
@@ -88,10 +92,27 @@ class IsolateEngine implements Engine {
       tier,
       slots: this.slots,
       layers: [
-        { name: "V8 isolate", state: "enforced", detail: "a fresh heap for each call; no function of the host within reach" },
-        { name: "language", state: "enforced", detail: "no WebAssembly, SharedArrayBuffer or Atomics; a clock in whole milliseconds" },
-        { name: "process", state: "enforced", detail: "one host process for each slot, killed half a second past a call's wall limit" },
-        { name: "container", state, detail: "namespaces without a network, read-only root, no capabilities, seccomp, a cgroup for each host" },
+        {
+          name: "V8 isolate",
+          state: "enforced",
+          detail: "a fresh heap for each call; no function of the host within reach",
+        },
+        {
+          name: "language",
+          state: "enforced",
+          detail: "no WebAssembly, SharedArrayBuffer or Atomics; a clock in whole milliseconds",
+        },
+        {
+          name: "process",
+          state: "enforced",
+          detail: "one host process for each slot, killed half a second past a call's wall limit",
+        },
+        {
+          name: "container",
+          state,
+          detail:
+            "namespaces without a network, read-only root, no capabilities, seccomp, a cgroup for each host",
+        },
       ],
       detail: { ...this.#options.confinementDetail, ...this.#versions, isolated_vm: "7.0.1" },
     };
@@ -134,14 +155,21 @@ class IsolateEngine implements Engine {
       this.#failures = 0;
       this.#hosts.add(host);
       void host.exited.then(({ code, signal }) => {
-        if (host.diedUnasked) this.#options.onFault?.("host_died", `a host ended unasked (${signal ?? `exit code ${code}`}) and is replaced`);
+        if (host.diedUnasked)
+          this.#options.onFault?.(
+            "host_died",
+            `a host ended unasked (${signal ?? `exit code ${code}`}) and is replaced`,
+          );
         this.#discard(host);
       });
       if (this.#isClosed) this.#discard(host);
       return host;
     } catch (error) {
       this.#failures++;
-      const fault = error instanceof SandboxFault ? error : new SandboxFault("host_start", `a host could not be started: ${String(error)}`, { cause: error });
+      const fault =
+        error instanceof SandboxFault
+          ? error
+          : new SandboxFault("host_start", `a host could not be started: ${String(error)}`, { cause: error });
       this.#options.onFault?.(fault.kind, fault.message);
       throw fault;
     }

@@ -20,7 +20,18 @@ export interface GuestListener {
 }
 
 const RANDOM_BYTES_MAX = 65_536;
-const SETTABLE = new Set(["protocol", "host", "hostname", "port", "username", "password", "pathname", "search", "hash", "href"]);
+const SETTABLE = new Set([
+  "protocol",
+  "host",
+  "hostname",
+  "port",
+  "username",
+  "password",
+  "pathname",
+  "search",
+  "hash",
+  "href",
+]);
 const HASHES = new Set(getHashes().map((name) => name.toLowerCase()));
 
 function askUrl(operation: string, input: string, other: string | undefined): string | undefined {
@@ -36,8 +47,13 @@ function askUrl(operation: string, input: string, other: string | undefined): st
     case "pathToFileURL":
       return pathToFileURL(input).href;
     case "format": {
-      const [fragment, unicode, search, auth] = [...(other ?? "")].map((digit) => digit === "1");
-      return format(new URL(input), { fragment: fragment === true, unicode: unicode === true, search: search === true, auth: auth === true });
+      const [fragment, unicode, search, auth] = Array.from(other ?? "", (digit) => digit === "1");
+      return format(new URL(input), {
+        fragment: fragment === true,
+        unicode: unicode === true,
+        search: search === true,
+        auth: auth === true,
+      });
     }
     default: {
       if (!SETTABLE.has(operation)) return undefined;
@@ -58,7 +74,9 @@ function safely<T>(answer: () => T): T | undefined {
 }
 
 /** By the names that pieces of the prelude call them; in the order of `Object.keys`. */
-export function guestCallbacks(listener: () => GuestListener | undefined): Record<string, (...args: never[]) => unknown> {
+export function guestCallbacks(
+  listener: () => GuestListener | undefined,
+): Record<string, (...args: never[]) => unknown> {
   return {
     end: (kind: string, exitCode: number, report: string) => {
       listener()?.end({ kind: kind === "output" ? "output" : "exit", exitCode, report });
@@ -67,7 +85,8 @@ export function guestCallbacks(listener: () => GuestListener | undefined): Recor
       listener()?.file(path, kind, content);
     },
     memory: () => safely(() => (listener()?.memory() ?? [0, 0, 0]).join(",")) ?? "0,0,0",
-    random: (bytes: number) => safely(() => randomBytes(Math.min(bytes, RANDOM_BYTES_MAX)).toString("latin1")) ?? "",
+    random: (bytes: number) =>
+      safely(() => randomBytes(Math.min(bytes, RANDOM_BYTES_MAX)).toString("latin1")) ?? "",
     hash: (algorithm: string, data: string, key?: string) =>
       safely(() => {
         const name = algorithm.toLowerCase();

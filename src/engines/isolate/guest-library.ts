@@ -15,26 +15,92 @@ const PER_CONTEXT_PARAMETERS = "exports, primordials, privateSymbols, perIsolate
 
 /** Modules of Node's library that run unchanged in the isolate; what they load in turn must be here or a piece. */
 const NODE_MODULES = [
-  "assert", "assert/strict", "buffer", "diagnostics_channel", "events", "path", "path/posix", "path/win32", "punycode",
-  "querystring", "readline", "readline/promises", "stream", "stream/promises", "string_decoder", "sys", "url", "util", "util/types",
-  "internal/abort_controller", "internal/assert", "internal/assert/assertion_error", "internal/assert/calltracker", "internal/assert/myers_diff",
-  "internal/assert/utils", "internal/buffer", "internal/cli_table", "internal/console/constructor", "internal/console/global", "internal/constants",
-  "internal/data_url", "internal/encoding", "internal/encoding/single-byte", "internal/encoding/util", "internal/errors", "internal/event_target",
-  "internal/events/abort_listener", "internal/events/symbols", "internal/fixed_queue", "internal/idna", "internal/mime", "internal/options",
-  "internal/per_context/domexception", "internal/per_context/primordials", "internal/process/warning", "internal/querystring",
-  "internal/readline/callbacks", "internal/readline/emitKeypressEvents", "internal/readline/interface", "internal/readline/promises", "internal/readline/utils",
-  "internal/repl/history", "internal/streams/add-abort-signal", "internal/streams/compose", "internal/streams/destroy", "internal/streams/duplex",
-  "internal/streams/duplexify", "internal/streams/duplexpair", "internal/streams/end-of-stream", "internal/streams/from", "internal/streams/legacy",
-  "internal/streams/operators", "internal/streams/passthrough", "internal/streams/pipeline", "internal/streams/readable", "internal/streams/state",
-  "internal/streams/transform", "internal/streams/utils", "internal/streams/writable", "internal/url", "internal/util", "internal/util/colors", "internal/util/comparisons",
-  "internal/util/debuglog", "internal/util/inspect", "internal/util/inspector", "internal/util/parse_args/parse_args", "internal/util/parse_args/utils",
-  "internal/util/types", "internal/validators", "internal/webidl",
+  "assert",
+  "assert/strict",
+  "buffer",
+  "diagnostics_channel",
+  "events",
+  "path",
+  "path/posix",
+  "path/win32",
+  "punycode",
+  "querystring",
+  "readline",
+  "readline/promises",
+  "stream",
+  "stream/promises",
+  "string_decoder",
+  "sys",
+  "url",
+  "util",
+  "util/types",
+  "internal/abort_controller",
+  "internal/assert",
+  "internal/assert/assertion_error",
+  "internal/assert/calltracker",
+  "internal/assert/myers_diff",
+  "internal/assert/utils",
+  "internal/buffer",
+  "internal/cli_table",
+  "internal/console/constructor",
+  "internal/console/global",
+  "internal/constants",
+  "internal/data_url",
+  "internal/encoding",
+  "internal/encoding/single-byte",
+  "internal/encoding/util",
+  "internal/errors",
+  "internal/event_target",
+  "internal/events/abort_listener",
+  "internal/events/symbols",
+  "internal/fixed_queue",
+  "internal/idna",
+  "internal/mime",
+  "internal/options",
+  "internal/per_context/domexception",
+  "internal/per_context/primordials",
+  "internal/process/warning",
+  "internal/querystring",
+  "internal/readline/callbacks",
+  "internal/readline/emitKeypressEvents",
+  "internal/readline/interface",
+  "internal/readline/promises",
+  "internal/readline/utils",
+  "internal/repl/history",
+  "internal/streams/add-abort-signal",
+  "internal/streams/compose",
+  "internal/streams/destroy",
+  "internal/streams/duplex",
+  "internal/streams/duplexify",
+  "internal/streams/duplexpair",
+  "internal/streams/end-of-stream",
+  "internal/streams/from",
+  "internal/streams/legacy",
+  "internal/streams/operators",
+  "internal/streams/passthrough",
+  "internal/streams/pipeline",
+  "internal/streams/readable",
+  "internal/streams/state",
+  "internal/streams/transform",
+  "internal/streams/utils",
+  "internal/streams/writable",
+  "internal/url",
+  "internal/util",
+  "internal/util/colors",
+  "internal/util/comparisons",
+  "internal/util/debuglog",
+  "internal/util/inspect",
+  "internal/util/inspector",
+  "internal/util/parse_args/parse_args",
+  "internal/util/parse_args/utils",
+  "internal/util/types",
+  "internal/validators",
+  "internal/webidl",
 ];
 
 function nodeSources(): Record<string, string> {
   // The only way to the text of Node's library; @types/node leaves it out because it is deprecated for addons.
-  const { binding } = process as unknown as { binding(name: string): Record<string, string> };
-  return binding.call(process, "natives");
+  return (process as unknown as { binding(name: string): Record<string, string> }).binding("natives");
 }
 
 function pieces(): Map<string, string> {
@@ -42,7 +108,12 @@ function pieces(): Map<string, string> {
   for (const entry of readdirSync(PRELUDE, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile() || !entry.name.endsWith(".js")) continue;
     const path = join(entry.parentPath, entry.name);
-    found.set(relative(PRELUDE, path).slice(0, -".js".length).replace(/^builtin\//, ""), readFileSync(path, "utf8"));
+    found.set(
+      relative(PRELUDE, path)
+        .slice(0, -".js".length)
+        .replace(/^builtin\//, ""),
+      readFileSync(path, "utf8"),
+    );
   }
   return found;
 }
@@ -57,6 +128,9 @@ export function guestLibrarySource(): string {
   const bodies = NODE_MODULES.map((id) => [id, node[id]] as const).concat([...own]);
   const library = bodies
     .filter(([, text]) => text !== undefined)
-    .map(([id, text]) => `${JSON.stringify(id)}: function (${id.startsWith("internal/per_context/") ? PER_CONTEXT_PARAMETERS : PARAMETERS}) {${text}\n}`);
+    .map(
+      ([id, text]) =>
+        `${JSON.stringify(id)}: function (${id.startsWith("internal/per_context/") ? PER_CONTEXT_PARAMETERS : PARAMETERS}) {${text}\n}`,
+    );
   return `(() => {\n"use strict";\nconst library = { __proto__: null,\n${library.join(",\n")}\n};\n${realm}\n})()`;
 }

@@ -18,6 +18,7 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const TREE = resolve(HERE, "../..");
 const EXTENSION = import.meta.url.endsWith(".ts") ? "ts" : "js";
 const TREE_INSIDE = "/opt/rollcall/src";
+const PACKAGE_INSIDE = "/opt/rollcall/package.json";
 const MODULES_INSIDE = "/opt/rollcall/node_modules";
 const NODE_INSIDE = "/opt/node/bin/node";
 const SOCKET_INSIDE = "/run/rollcall/control.sock";
@@ -71,15 +72,28 @@ function mounts(nodePath: string): Mount[] {
       throw error;
     }
   });
-  return [readOnly(nodePath, NODE_INSIDE), readOnly(TREE, TREE_INSIDE), ...packages];
+  return [
+    readOnly(nodePath, NODE_INSIDE),
+    readOnly(TREE, TREE_INSIDE),
+    // It says that files are ES modules.
+    readOnly(join(TREE, "../package.json"), PACKAGE_INSIDE),
+    ...packages,
+  ];
 }
 
 /** The one connection that a host makes to its socket, or the host's end. */
 async function accept(server: net.Server, exited: Promise<unknown>): Promise<net.Socket> {
   const { promise, resolve: settle, reject } = Promise.withResolvers<net.Socket>();
   server.once("connection", settle);
-  const timer = setTimeout(() => reject(new SandboxFault("host_start", `the host did not connect within ${READY_MS_MAX} ms`)), READY_MS_MAX);
-  exited.then((exit) => reject(new SandboxFault("host_start", `the host ended before it connected: ${JSON.stringify(exit)}`)), reject);
+  const timer = setTimeout(
+    () => reject(new SandboxFault("host_start", `the host did not connect within ${READY_MS_MAX} ms`)),
+    READY_MS_MAX,
+  );
+  exited.then(
+    (exit) =>
+      reject(new SandboxFault("host_start", `the host ended before it connected: ${JSON.stringify(exit)}`)),
+    reject,
+  );
   try {
     return await promise;
   } finally {
@@ -98,7 +112,13 @@ export async function launchHost(name: string, options: HostLaunchOptions): Prom
   await chmod(socketPath, 0o666);
   const spec: ContainerSpec = {
     name,
-    argv: [NODE_INSIDE, ...NODE_FLAGS, join(TREE_INSIDE, relative(TREE, HERE), `host.${EXTENSION}`), SOCKET_INSIDE, String(options.isolateMemoryBytes)],
+    argv: [
+      NODE_INSIDE,
+      ...NODE_FLAGS,
+      join(TREE_INSIDE, relative(TREE, HERE), `host.${EXTENSION}`),
+      SOCKET_INSIDE,
+      String(options.isolateMemoryBytes),
+    ],
     env: { HOME: "/tmp", LANG: "C.UTF-8", TZ: "UTC" },
     uid: 1000,
     mounts: mounts(options.nodePath),

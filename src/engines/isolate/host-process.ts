@@ -4,11 +4,27 @@
  * Invariant: a host has at most one run, so whatever happens to the host is that run's doing or our fault,
  * never a neighbour's. What the host says is checked; when it dies, what it had sent so far is still there.
  */
-import net from "node:net";
+import type net from "node:net";
 import type { Container, ContainerExit } from "../../confine/ports.ts";
-import { type Captured, type CollectedBytes, type EndedBy, type Evidence, type ProgramReport, type RunSpec, SandboxFault } from "../../core/ports.ts";
+import {
+  type Captured,
+  type CollectedBytes,
+  type EndedBy,
+  type Evidence,
+  type ProgramReport,
+  type RunSpec,
+  SandboxFault,
+} from "../../core/ports.ts";
 import { FrameReader } from "../../lib/framing.ts";
-import { encode, encodeRun, type EndedMessage, FRAME_BYTES_MAX, parseFromHost, type ProgressMessage, type Received } from "./protocol.ts";
+import {
+  encode,
+  encodeRun,
+  type EndedMessage,
+  FRAME_BYTES_MAX,
+  parseFromHost,
+  type ProgressMessage,
+  type Received,
+} from "./protocol.ts";
 
 /** How long past its wall limit a run may go on before its host is killed. Milliseconds. */
 const WATCHDOG_GRACE_MS = 500;
@@ -18,7 +34,8 @@ const START_MS_MAX = 10_000;
 const CLOCK_TOLERANCE_MS = 50;
 /** Share of its memory that a host must have reached to be taken for killed by the kernel for memory. */
 const OOM_SHARE = 0.8;
-const OUT_OF_MEMORY = /heap out of memory|Catastrophic out-of-memory|is_heap_oom|Allocation failed|std::bad_alloc/;
+const OUT_OF_MEMORY =
+  /heap out of memory|Catastrophic out-of-memory|is_heap_oom|Allocation failed|std::bad_alloc/;
 
 type Stream = { readonly head: Buffer[]; tail: Buffer; total: number };
 
@@ -98,8 +115,17 @@ export class HostProcess {
       else resolve(result);
     };
     const run: CurrentRun = {
-      call, spec, settle, sentAt: this.#options.now(), startedAt: undefined, memoryBytes: 0, killedFor: undefined,
-      streams: [{ head: [], tail: Buffer.alloc(0), total: 0 }, { head: [], tail: Buffer.alloc(0), total: 0 }],
+      call,
+      spec,
+      settle,
+      sentAt: this.#options.now(),
+      startedAt: undefined,
+      memoryBytes: 0,
+      killedFor: undefined,
+      streams: [
+        { head: [], tail: Buffer.alloc(0), total: 0 },
+        { head: [], tail: Buffer.alloc(0), total: 0 },
+      ],
       watchdog: setTimeout(() => this.kill(), START_MS_MAX),
     };
     this.#run = run;
@@ -156,7 +182,11 @@ export class HostProcess {
     try {
       for (const frame of this.#reader.push(chunk)) this.#handle(parseFromHost(frame));
     } catch (error) {
-      this.#run?.settle(new SandboxFault("host_protocol", `the host sent what no host sends: ${String(error)}`, { cause: error }));
+      this.#run?.settle(
+        new SandboxFault("host_protocol", `the host sent what no host sends: ${String(error)}`, {
+          cause: error,
+        }),
+      );
       this.kill();
     }
   }
@@ -190,7 +220,12 @@ export class HostProcess {
     if (message.isStuck) this.kill();
     if (message.ending === "wall" && now - run.sentAt < run.spec.limits.wall_ms - CLOCK_TOLERANCE_MS) {
       this.kill();
-      return run.settle(new SandboxFault("host_protocol", `the host ended a run at its wall limit after ${Math.round(now - run.sentAt)} ms`));
+      return run.settle(
+        new SandboxFault(
+          "host_protocol",
+          `the host ended a run at its wall limit after ${Math.round(now - run.sentAt)} ms`,
+        ),
+      );
     }
     // The message that it started travels as long as the one that it ended: the host's own measure is the better
     // one, and can only be too short.
@@ -216,7 +251,9 @@ export class HostProcess {
   #end(exit: ContainerExit): ContainerExit {
     this.#exit = exit;
     this.#options.socket.destroy();
-    this.#ready.reject(new SandboxFault("host_died", `the host ended before it was ready: ${describeExit(exit)}`));
+    this.#ready.reject(
+      new SandboxFault("host_died", `the host ended before it was ready: ${describeExit(exit)}`),
+    );
     const run = this.#run;
     if (run === undefined) return exit;
     const endedBy = run.killedFor ?? this.#blame(run, exit);
@@ -224,7 +261,9 @@ export class HostProcess {
       run.settle(new SandboxFault("host_died", `the host ended during a run: ${describeExit(exit)}`));
       return exit;
     }
-    const [stdout, stderr] = run.streams.map((stream) => captured(run.spec, stream.total, Buffer.concat(stream.head), stream.tail)) as [Captured, Captured];
+    const [stdout, stderr] = run.streams.map((stream) =>
+      captured(run.spec, stream.total, Buffer.concat(stream.head), stream.tail),
+    ) as [Captured, Captured];
     run.settle({
       ...this.#evidence(run, { stdout, stderr, endedBy, memoryPeakBytes: run.memoryBytes, cpuMs: 0 }),
       oomKills: endedBy === "memory" ? 1 : 0,
@@ -240,7 +279,16 @@ export class HostProcess {
     return wasKilled && !this.#isAsked && run.memoryBytes > bound * OOM_SHARE ? "memory" : undefined;
   }
 
-  #evidence(run: CurrentRun, seen: { stdout: Captured; stderr: Captured; endedBy: EndedBy | null; memoryPeakBytes: number; cpuMs: number }): Evidence {
+  #evidence(
+    run: CurrentRun,
+    seen: {
+      stdout: Captured;
+      stderr: Captured;
+      endedBy: EndedBy | null;
+      memoryPeakBytes: number;
+      cpuMs: number;
+    },
+  ): Evidence {
     const now = this.#options.now();
     const startedAt = run.startedAt ?? run.sentAt;
     return {
@@ -254,7 +302,12 @@ export class HostProcess {
       stderr: seen.stderr,
       files: run.spec.collect.map((path) => ({ path, content: "unreadable" as const })),
       report: {} satisfies ProgramReport,
-      usage: { wall_ms: now - startedAt, cpu_ms: seen.cpuMs, memory_peak_bytes: seen.memoryPeakBytes, processes: 1 },
+      usage: {
+        wall_ms: now - startedAt,
+        cpu_ms: seen.cpuMs,
+        memory_peak_bytes: seen.memoryPeakBytes,
+        processes: 1,
+      },
       startMs: startedAt - run.sentAt,
       runMs: now - startedAt,
     };
@@ -282,7 +335,12 @@ function noteProgress(run: CurrentRun, { message, blobs }: Received<ProgressMess
 }
 
 /** Never more than the cap, nor more than was written, whatever the host says. */
-function captured({ limits }: RunSpec, total: number, head: Buffer = Buffer.alloc(0), tail: Buffer = Buffer.alloc(0)): Captured {
+function captured(
+  { limits }: RunSpec,
+  total: number,
+  head: Buffer = Buffer.alloc(0),
+  tail: Buffer = Buffer.alloc(0),
+): Captured {
   const headKept = head.subarray(0, limits.output_bytes);
   const tailKept = tail.subarray(0, limits.output_bytes - headKept.length);
   return { head: headKept, tail: tailKept, totalBytes: Math.max(total, headKept.length + tailKept.length) };

@@ -11,7 +11,14 @@ import { Piscina } from "piscina";
 import { FrameReader } from "../../lib/framing.ts";
 import { CaptureReader, createCapture, type StreamIndex } from "./capture.ts";
 import type { RunOutcome } from "./isolate-run.ts";
-import { encode, type EndedMessage, FRAME_BYTES_MAX, type FromHost, parseToHost, type RunMessage } from "./protocol.ts";
+import {
+  encode,
+  type EndedMessage,
+  FRAME_BYTES_MAX,
+  type FromHost,
+  parseToHost,
+  type RunMessage,
+} from "./protocol.ts";
 import type { WorkerTask } from "./worker.ts";
 
 const [, , socketPath = "", memoryBytesText = ""] = process.argv;
@@ -75,10 +82,15 @@ class Watch {
   }
 
   #sendProgress(memoryBytes: number): void {
-    const streams = ([0, 1] as const).map((stream) => this.#capture.read(stream, this.#headSent[stream], PROGRESS_TAIL_BYTES));
+    const streams = ([0, 1] as const).map((stream) =>
+      this.#capture.read(stream, this.#headSent[stream], PROGRESS_TAIL_BYTES),
+    );
     const totals = streams.map((stream) => stream.totalBytes) as [number, number];
     for (const stream of [0, 1] as const) this.#headSent[stream] += streams[stream]?.head.length ?? 0;
-    send({ kind: "progress", call: this.#message.call, totals, memoryBytes }, streams.flatMap((stream) => [stream.head, stream.tail]));
+    send(
+      { kind: "progress", call: this.#message.call, totals, memoryBytes },
+      streams.flatMap((stream) => [stream.head, stream.tail]),
+    );
   }
 }
 
@@ -119,13 +131,28 @@ async function run(message: RunMessage, [source, stdin, ...files]: readonly Buff
   watch = new Watch(message, capture, (reason) => port1.postMessage(reason));
   const current = watch;
   try {
-    const task: WorkerTask = { message, source: source ?? Buffer.alloc(0), stdin: stdin ?? Buffer.alloc(0), files, capture: shared, port: port2 };
+    const task: WorkerTask = {
+      message,
+      source: source ?? Buffer.alloc(0),
+      stdin: stdin ?? Buffer.alloc(0),
+      files,
+      capture: shared,
+      port: port2,
+    };
     const outcome = await worker.run(task, { transferList: [port2] });
     const streams = ([0, 1] as const).map((stream: StreamIndex) => capture.read(stream));
     const { files: states, contents } = collected(outcome);
     send(
       {
-        kind: "ended", call, ending: outcome.ending, exitCode: outcome.exitCode, wallMs: outcome.wallMs, cpuMs: outcome.cpuMs, report: outcome.report, files: states, isStuck: outcome.isStuck,
+        kind: "ended",
+        call,
+        ending: outcome.ending,
+        exitCode: outcome.exitCode,
+        wallMs: outcome.wallMs,
+        cpuMs: outcome.cpuMs,
+        report: outcome.report,
+        files: states,
+        isStuck: outcome.isStuck,
         totals: streams.map((stream) => stream.totalBytes) as [number, number],
         memoryPeakBytes: Math.max(current.memoryPeakBytes, outcome.heapBytes),
         residentBytes: process.memoryUsage.rss(),
@@ -133,7 +160,11 @@ async function run(message: RunMessage, [source, stdin, ...files]: readonly Buff
       [...streams.flatMap((stream) => [stream.head, stream.tail]), ...contents],
     );
   } catch (error) {
-    send({ kind: "fault", call, message: String(error instanceof Error ? error.stack : error).slice(0, 2000) });
+    send({
+      kind: "fault",
+      call,
+      message: String(error instanceof Error ? error.stack : error).slice(0, 2000),
+    });
   } finally {
     current.stop();
     port1.close();

@@ -166,7 +166,14 @@ export class IsolateRun {
       files: files.map((file, index) => ({ path: message.filePaths[index], isText: file.isText })),
     };
     const shared = new ivm.ExternalCopy(capture);
-    await this.#call("begin", JSON.stringify(header), shared.copyInto({ release: true }), source, stdin.text, ...files.map((file) => file.text));
+    await this.#call(
+      "begin",
+      JSON.stringify(header),
+      shared.copyInto({ release: true }),
+      source,
+      stdin.text,
+      ...files.map((file) => file.text),
+    );
     return source;
   }
 
@@ -194,7 +201,7 @@ export class IsolateRun {
     } catch (error) {
       if (this.#warm.isolate.isDisposed) throw error;
       if (!(error instanceof Error)) return this.#call("rejectedPrimitive", error);
-      const stack = String(error.stack ?? "").split("\n    at (<isolated-vm boundary>)", 1)[0];
+      const stack = error.stack?.split("\n    at (<isolated-vm boundary>)", 1)[0];
       return this.#call("rejected", error.name, error.message, stack);
     }
   }
@@ -204,20 +211,21 @@ export class IsolateRun {
     const program = await compileProgram(isolate, source, this.#file, this.#task.message.cell);
     switch (program.kind) {
       case "script": {
-        const body = (await program.script.run(context, { reference: true })) as ivm.Reference;
+        const body: ivm.Reference = await program.script.run(context, { reference: true });
         return this.#call("runScript", body.derefInto());
       }
       case "async-cell": {
-        const body = (await program.script.run(context, { reference: true })) as ivm.Reference;
+        const body: ivm.Reference = await program.script.run(context, { reference: true });
         return this.#call("runAsyncCell", body.derefInto());
       }
       case "cell":
         return this.#call("runCell");
-      case "module":
-        return this.#runModule(program.module);
       case "failure":
         return this.#call("syntaxError", program.message, program.file, program.line, program.column);
+      case "module":
+        break;
     }
+    return this.#runModule(program.module);
   }
 
   async #runModule(program: ivm.Module): Promise<unknown> {
@@ -236,7 +244,8 @@ export class IsolateRun {
       const entry = await graph.link(program, this.#warm.context);
       return await entry.evaluate();
     } catch (error) {
-      if (this.#warm.isolate.isDisposed || !(error instanceof ModuleNotFound || error instanceof SyntaxError)) throw error;
+      if (this.#warm.isolate.isDisposed || !(error instanceof ModuleNotFound || error instanceof SyntaxError))
+        throw error;
       const failure = linkFailure(error, this.#file);
       if (failure instanceof ModuleNotFound) return this.#call("moduleNotFound", failure.message);
       return this.#call("syntaxError", failure.message, failure.file, failure.line, failure.column);
@@ -246,7 +255,16 @@ export class IsolateRun {
   #outcome(isStuck: boolean): RunOutcome {
     const report = this.#end === undefined ? {} : (JSON.parse(this.#end.report) as ProgramReport);
     const ending = this.#ending === "exit" && hitMemoryLimit(report) ? "memory" : (this.#ending ?? "memory");
-    return { ending, exitCode: this.#end?.exitCode ?? 0, report, files: this.#files, wallMs: performance.now() - this.#startedAt, cpuMs: this.#cpuMs(), heapBytes: this.#heapBytes, isStuck };
+    return {
+      ending,
+      exitCode: this.#end?.exitCode ?? 0,
+      report,
+      files: this.#files,
+      wallMs: performance.now() - this.#startedAt,
+      cpuMs: this.#cpuMs(),
+      heapBytes: this.#heapBytes,
+      isStuck,
+    };
   }
 }
 

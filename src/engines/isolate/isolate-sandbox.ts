@@ -29,7 +29,8 @@ export class IsolateSandbox implements Sandbox {
     // A host can end between two runs, or with the run before: the run that ended it had its evidence all the same.
     if (!this.#host.isUsable) await this.#replace();
     const evidence = await this.#host.run(spec, signal);
-    if (this.#host.calls >= RUNS_PER_HOST_MAX || this.#host.residentBytes > IDLE_RESIDENT_BYTES_MAX) this.#host.kill();
+    if (this.#host.calls >= RUNS_PER_HOST_MAX || this.#host.residentBytes > IDLE_RESIDENT_BYTES_MAX)
+      this.#host.kill();
     return evidence;
   }
 

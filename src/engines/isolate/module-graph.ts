@@ -28,7 +28,13 @@ export class ModuleNotFound extends Error {
 }
 
 const handOn = (value: string, names: readonly string[]) =>
-  [`const module = ${value};`, "export default module;", ...names.map((name, index) => `const v${index} = module[${JSON.stringify(name)}]; export { v${index} as ${name} };`)].join("\n");
+  [
+    `const module = ${value};`,
+    "export default module;",
+    ...names.map(
+      (name, index) => `const v${index} = module[${JSON.stringify(name)}]; export { v${index} as ${name} };`,
+    ),
+  ].join("\n");
 
 export class ModuleGraph {
   readonly name = `guest_${randomUUID().replaceAll("-", "")}`;
@@ -52,10 +58,17 @@ export class ModuleGraph {
     const generated = [...new Set(await this.#generatedImports(program, new Set()))];
     const seal = `const { settled } = globalThis[${JSON.stringify(this.name)}]; delete globalThis[${JSON.stringify(this.name)}]; export { settled };`;
     this.#byKey.set(SEAL, this.#isolate.compileModule(seal, { filename: ENTRY_FILE }));
-    const lines = [...generated.map((specifier) => `import ${JSON.stringify(specifier)};`), `import { settled } from "${SEAL}";`, `import "${PROGRAM}";`, "settled();"];
+    const lines = [
+      ...generated.map((specifier) => `import ${JSON.stringify(specifier)};`),
+      `import { settled } from "${SEAL}";`,
+      `import "${PROGRAM}";`,
+      "settled();",
+    ];
     const entry = await this.#isolate.compileModule(lines.join("\n"), { filename: ENTRY_FILE });
     this.#paths.set(entry, this.#sources.file);
-    await entry.instantiate(context, (specifier, referrer) => this.#resolve(specifier, this.#paths.get(referrer) ?? this.#sources.file));
+    await entry.instantiate(context, (specifier, referrer) =>
+      this.#resolve(specifier, this.#paths.get(referrer) ?? this.#sources.file),
+    );
     return entry;
   }
 
@@ -89,15 +102,25 @@ export class ModuleGraph {
 
   async #fromBuiltin(specifier: string, from: string): Promise<ivm.Module> {
     const names = await this.#sources.exportNames(specifier);
-    if (names === undefined) throw new ModuleNotFound(`Cannot find package '${specifier}' imported from ${from}`);
-    return this.#isolate.compileModule(handOn(`globalThis[${JSON.stringify(this.name)}].builtin(${JSON.stringify(specifier)})`, names === "" ? [] : names.split(",")), { filename: ENTRY_FILE });
+    if (names === undefined)
+      throw new ModuleNotFound(`Cannot find package '${specifier}' imported from ${from}`);
+    return this.#isolate.compileModule(
+      handOn(
+        `globalThis[${JSON.stringify(this.name)}].builtin(${JSON.stringify(specifier)})`,
+        names === "" ? [] : names.split(","),
+      ),
+      { filename: ENTRY_FILE },
+    );
   }
 
   async #fromFile(path: string, from: string): Promise<ivm.Module> {
     const text = this.#sources.textOf(path);
     if (text === undefined) throw new ModuleNotFound(`Cannot find module '${path}' imported from ${from}`);
     if (path.endsWith(".json") || path.endsWith(".cjs") || !/\b(?:import|export)\b/.test(text)) {
-      return this.#isolate.compileModule(handOn(`globalThis[${JSON.stringify(this.name)}].load(${JSON.stringify(path)})`, []), { filename: ENTRY_FILE });
+      return this.#isolate.compileModule(
+        handOn(`globalThis[${JSON.stringify(this.name)}].load(${JSON.stringify(path)})`, []),
+        { filename: ENTRY_FILE },
+      );
     }
     const module = await this.#isolate.compileModule(text, { filename: path });
     this.#paths.set(module, path);

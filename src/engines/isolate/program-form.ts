@@ -24,7 +24,8 @@ export type CompiledProgram =
   | CompileFailure;
 
 /** Errors of the CommonJS parse that the source's being a module explains. */
-const MODULE_SYNTAX = /^(?:Cannot use import statement outside a module|Unexpected token 'export'|Cannot use 'import\.meta' outside a module|await is only valid)/;
+const MODULE_SYNTAX =
+  /^(?:Cannot use import statement outside a module|Unexpected token 'export'|Cannot use 'import\.meta' outside a module|await is only valid)/;
 
 const withoutHashbang = (source: string) => (source.startsWith("#!") ? `//${source.slice(2)}` : source);
 
@@ -45,13 +46,25 @@ async function attempt<T>(compile: Promise<T>, file: string): Promise<T | Compil
   }
 }
 
-const isFailure = (value: unknown): value is CompileFailure => (value as { kind?: unknown }).kind === "failure";
+const isFailure = (value: unknown): value is CompileFailure =>
+  (value as { kind?: unknown }).kind === "failure";
 
-export async function compileProgram(isolate: ivm.Isolate, source: string, file: string, isCell: boolean): Promise<CompiledProgram> {
+export async function compileProgram(
+  isolate: ivm.Isolate,
+  source: string,
+  file: string,
+  isCell: boolean,
+): Promise<CompiledProgram> {
   const text = withoutHashbang(source);
   const script = isCell
     ? await attempt(isolate.compileScript(text, { filename: file }), file)
-    : await attempt(isolate.compileScript(`${SCRIPT_PREFIX}${text}${SCRIPT_SUFFIX}`, { filename: file, columnOffset: -SCRIPT_PREFIX.length }), file);
+    : await attempt(
+        isolate.compileScript(`${SCRIPT_PREFIX}${text}${SCRIPT_SUFFIX}`, {
+          filename: file,
+          columnOffset: -SCRIPT_PREFIX.length,
+        }),
+        file,
+      );
   if (!isFailure(script)) return isCell ? { kind: "cell" } : { kind: "script", script };
   if (isCell) {
     const cell = await asyncCell(isolate, text, file);
@@ -72,16 +85,23 @@ const SPLITS_MAX = 64;
  * A cell with top-level await as an async function that returns its last expression: the shortest end of the
  * source, from the start of a line or behind a semicolon, that is an expression while all before it compiles.
  */
-async function asyncCell(isolate: ivm.Isolate, source: string, file: string): Promise<ivm.Script | undefined> {
+async function asyncCell(
+  isolate: ivm.Isolate,
+  source: string,
+  file: string,
+): Promise<ivm.Script | undefined> {
   const compile = async (code: string) => {
-    const script = await attempt(isolate.compileScript(code, { filename: file, columnOffset: -ASYNC_PREFIX.length }), file);
+    const script = await attempt(
+      isolate.compileScript(code, { filename: file, columnOffset: -ASYNC_PREFIX.length }),
+      file,
+    );
     return isFailure(script) ? undefined : script;
   };
   const whole = await compile(`${ASYNC_PREFIX}${source}\n})`);
   if (whole === undefined) return undefined;
   const end = source.replace(/[\s;]+$/, "").length;
   const splits = [...source.slice(0, end).matchAll(/\n|;/g)].map((match) => match.index + 1);
-  for (const at of [0, ...splits].slice(-SPLITS_MAX).reverse()) {
+  for (const at of [0, ...splits].slice(-SPLITS_MAX).toReversed()) {
     const expression = source.slice(at, end);
     if (!/\S/.test(expression)) continue;
     if ((await compile(`(async () => (\n${expression}\n))`)) === undefined) continue;

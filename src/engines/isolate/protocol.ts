@@ -18,7 +18,12 @@ export interface RunMessage {
   readonly filePaths: readonly string[];
   readonly collect: readonly string[];
   readonly cell: boolean;
-  readonly limits: { readonly wallMs: number; readonly cpuMs: number; readonly memoryBytes: number; readonly outputBytes: number };
+  readonly limits: {
+    readonly wallMs: number;
+    readonly cpuMs: number;
+    readonly memoryBytes: number;
+    readonly outputBytes: number;
+  };
 }
 
 /** To the host: end the run. */
@@ -64,7 +69,10 @@ export interface EndedMessage {
   readonly cpuMs: number;
   readonly memoryPeakBytes: number;
   readonly report: ProgramReport;
-  readonly files: readonly { readonly path: string; readonly state: "content" | Exclude<CollectedBytes["content"], Buffer> }[];
+  readonly files: readonly {
+    readonly path: string;
+    readonly state: "content" | Exclude<CollectedBytes["content"], Buffer>;
+  }[];
   /** The isolate would not end: this host must be killed. */
   readonly isStuck: boolean;
   /** Resident memory of the idle host. Bytes. */
@@ -111,7 +119,12 @@ export function encodeRun(call: number, spec: RunSpec): Uint8Array[] {
     filePaths: spec.files.map((file) => file.path),
     collect: spec.collect,
     cell: spec.cell,
-    limits: { wallMs: limits.wall_ms, cpuMs: limits.cpu_ms, memoryBytes: limits.memory_bytes, outputBytes: limits.output_bytes },
+    limits: {
+      wallMs: limits.wall_ms,
+      cpuMs: limits.cpu_ms,
+      memoryBytes: limits.memory_bytes,
+      outputBytes: limits.output_bytes,
+    },
   };
   return encode(message, [spec.source, spec.stdin, ...spec.files.map((file) => file.content)]);
 }
@@ -151,7 +164,12 @@ function checked(message: Record<string, unknown>): FromHost {
     case "started":
       return { kind: "started", call: count(message["call"]) };
     case "progress":
-      return { kind: "progress", call: count(message["call"]), totals: totals(message["totals"]), memoryBytes: count(message["memoryBytes"]) };
+      return {
+        kind: "progress",
+        call: count(message["call"]),
+        totals: totals(message["totals"]),
+        memoryBytes: count(message["memoryBytes"]),
+      };
     case "fault":
       return { kind: "fault", call: count(message["call"]), message: text(message["message"], 4096) };
     case "ended":
@@ -161,8 +179,21 @@ function checked(message: Record<string, unknown>): FromHost {
   }
 }
 
-const ENDINGS: readonly unknown[] = ["exit", "wall", "cpu", "output", "memory", "cancel"] satisfies HostEnding[];
-const FILE_STATES: readonly unknown[] = ["content", "not_found", "not_a_regular_file", "too_large", "unreadable"];
+const ENDINGS: readonly unknown[] = [
+  "exit",
+  "wall",
+  "cpu",
+  "output",
+  "memory",
+  "cancel",
+] satisfies HostEnding[];
+const FILE_STATES: readonly unknown[] = [
+  "content",
+  "not_found",
+  "not_a_regular_file",
+  "too_large",
+  "unreadable",
+];
 const REPORT_TEXT_MAX = 1 << 20;
 
 function checkedEnd(message: Record<string, unknown>): EndedMessage {
@@ -192,14 +223,19 @@ function checkedReport(value: unknown): ProgramReport {
   const report: { error?: ProgramReport["error"] & object; value?: string } = {};
   if (error !== undefined) {
     const { type, message, line } = object(error);
-    report.error = { type: text(type, 256), message: text(message, REPORT_TEXT_MAX), line: line === null ? null : count(line) };
+    report.error = {
+      type: text(type, 256),
+      message: text(message, REPORT_TEXT_MAX),
+      line: line === null ? null : count(line),
+    };
   }
   if (shown !== undefined) report.value = text(shown, REPORT_TEXT_MAX);
   return report;
 }
 
 function object(value: unknown): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new ProtocolError("an object was expected");
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new ProtocolError("an object was expected");
   return value as Record<string, unknown>;
 }
 
@@ -209,12 +245,14 @@ function list(value: unknown): unknown[] {
 }
 
 function text(value: unknown, lengthMax: number): string {
-  if (typeof value !== "string" || value.length > lengthMax) throw new ProtocolError("a short text was expected");
+  if (typeof value !== "string" || value.length > lengthMax)
+    throw new ProtocolError("a short text was expected");
   return value;
 }
 
 function amount(value: unknown): number {
-  if (typeof value !== "number" || !(value >= 0) || value > Number.MAX_SAFE_INTEGER) throw new ProtocolError("an amount was expected");
+  if (typeof value !== "number" || !(value >= 0) || value > Number.MAX_SAFE_INTEGER)
+    throw new ProtocolError("an amount was expected");
   return value;
 }
 
@@ -230,5 +268,7 @@ function totals(value: unknown): readonly [number, number] {
 }
 
 function strings(value: unknown): Record<string, string> {
-  return Object.fromEntries(Object.entries(object(value)).map(([key, item]) => [key.slice(0, 64), text(item, 256)]));
+  return Object.fromEntries(
+    Object.entries(object(value)).map(([key, item]) => [key.slice(0, 64), text(item, 256)]),
+  );
 }

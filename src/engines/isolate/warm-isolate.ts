@@ -37,7 +37,7 @@ export class GuestLibrary {
     const script = new vm.Script(this.#source, { filename: LIBRARY_FILE });
     exercise(script);
     const { buffer, byteOffset, length } = script.createCachedData();
-    this.#compiled = new ivm.ExternalCopy(buffer.slice(byteOffset, byteOffset + length) as ArrayBuffer);
+    this.#compiled = new ivm.ExternalCopy(buffer.slice(byteOffset, byteOffset + length));
   }
 
   async makeIsolate(memoryBytes: number): Promise<WarmIsolate> {
@@ -46,9 +46,20 @@ export class GuestLibrary {
       onCatastrophicError: () => warm.onCatastrophe(),
     });
     const context = await isolate.createContext();
-    const script = await isolate.compileScript(this.#source, { filename: LIBRARY_FILE, cachedData: this.#compiled });
+    const script = await isolate.compileScript(this.#source, {
+      filename: LIBRARY_FILE,
+      cachedData: this.#compiled,
+    });
     const main = (await script.run(context, { reference: true })) as WarmIsolate["main"];
-    const warm: WarmIsolate = { isolate, context, main, memoryBytes, idleBytes: 0, listener: undefined, onCatastrophe: () => undefined };
+    const warm: WarmIsolate = {
+      isolate,
+      context,
+      main,
+      memoryBytes,
+      idleBytes: 0,
+      listener: undefined,
+      onCatastrophe: () => undefined,
+    };
     const callbacks = guestCallbacks(() => warm.listener);
     const connect = await main.get("connect", { reference: true });
     await connect.apply(undefined, [Object.keys(callbacks).join(","), ...Object.values(callbacks)]);
@@ -64,8 +75,23 @@ function exercise(script: vm.Script): void {
   const main = script.runInContext(context) as Record<string, (...args: unknown[]) => unknown>;
   const callbacks = guestCallbacks(() => undefined);
   main["connect"]?.(Object.keys(callbacks).join(","), ...Object.values(callbacks));
-  const header = { file: "/work/main.js", outputBytes: 65_536, collect: [], version: "", versions: {}, args: [], env: {}, isStdinText: true, files: [] };
+  const header = {
+    file: "/work/main.js",
+    outputBytes: 65_536,
+    collect: [],
+    version: "",
+    versions: {},
+    args: [],
+    env: {},
+    isStdinText: true,
+    files: [],
+  };
   main["begin"]?.(JSON.stringify(header), createCapture(header.outputBytes), "", "");
-  main["runScript"]?.(vm.runInContext(`(() => { console.log("%s", 1, { a: [1, "b", null], m: new Map([[1, {}]]) }, new Set([1]), [1.5, -0], () => 1, class A {}, new Date(0), /a/); console.log(new Error("x")); setTimeout(() => {}, 0); Promise.resolve().then(() => 1); })`, context));
+  main["runScript"]?.(
+    vm.runInContext(
+      `(() => { console.log("%s", 1, { a: [1, "b", null], m: new Map([[1, {}]]) }, new Set([1]), [1.5, -0], () => 1, class A {}, new Date(0), /a/); console.log(new Error("x")); setTimeout(() => {}, 0); Promise.resolve().then(() => 1); })`,
+      context,
+    ),
+  );
   main["turn"]?.();
 }

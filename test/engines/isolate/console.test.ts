@@ -9,7 +9,9 @@ import { runIn } from "./programs.ts";
 import { type TestEngine, startEngine } from "./test-engine.ts";
 
 const MARK = "\u0001";
-const program = PRINTED.map((statement) => `{ ${statement}\n} process.stdout.write(${JSON.stringify(MARK)});`).join("\n");
+const program = PRINTED.map(
+  (statement) => `{ ${statement}\n} process.stdout.write(${JSON.stringify(MARK)});`,
+).join("\n");
 
 let engine: TestEngine;
 let directory: string;
@@ -30,6 +32,7 @@ test("a large table of values prints as under Node", async () => {
   const { stdout, stderr } = await runIn(engine.sandbox, program);
   expect(stderr).toBe("");
   const byUs = stdout.split(MARK);
-  const table = (printed: readonly string[]) => PRINTED.map((statement, index) => ({ statement, printed: printed[index] }));
+  const table = (printed: readonly string[]) =>
+    PRINTED.map((statement, index) => ({ statement, printed: printed[index] }));
   expect(table(byUs)).toEqual(table(byNode));
 });

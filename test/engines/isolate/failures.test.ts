@@ -22,8 +22,15 @@ afterAll(async () => {
 
 function underNode(source: string) {
   writeFileSync(join(directory, "main.js"), source);
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(directory, "main.js")], { encoding: "utf8" });
-  const shown = stderr.replaceAll(directory, "/work").replace(/\n +(?:at [^\n]*?node:internal[^\n]*?|\.{3} \d+ lines matching cause stack trace \.{3})( \{)?(?=\n|$)/g, "$1");
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(directory, "main.js")], {
+    encoding: "utf8",
+  });
+  const shown = stderr
+    .replaceAll(directory, "/work")
+    .replace(
+      /\n +(?:at [^\n]*?node:internal[^\n]*?|\.{3} \d+ lines matching cause stack trace \.{3})( \{)?(?=\n|$)/g,
+      "$1",
+    );
   return { exitCode: status, stdout, stderr: shown };
 }
 
@@ -35,7 +42,10 @@ describe("a program ends as under Node", () => {
 });
 
 test("what was thrown is reported with its line", async () => {
-  const { evidence } = await runIn(engine.sandbox, `const a = 1;\n\nclass Odd extends RangeError {}\nthrow new Odd("m");`);
+  const { evidence } = await runIn(
+    engine.sandbox,
+    `const a = 1;\n\nclass Odd extends RangeError {}\nthrow new Odd("m");`,
+  );
   expect(evidence.report.error).toEqual({ type: "Odd", message: "m", line: 4 });
 });
 

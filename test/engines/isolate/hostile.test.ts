@@ -18,16 +18,26 @@ describe("a hostile program", () => {
     const { evidence, stdout } = await runIn(engine.sandbox, { source, cell, limits: LIMITS });
     expect(ends).toContain(evidence.endedBy ?? evidence.exitCode);
     expect(stdout).not.toContain("BREACH");
-    expect(evidence.stdout.head.length + evidence.stdout.tail.length).toBeLessThanOrEqual(LIMITS.output_bytes);
-    expect(evidence.stderr.head.length + evidence.stderr.tail.length).toBeLessThanOrEqual(LIMITS.output_bytes);
+    expect(evidence.stdout.head.length + evidence.stdout.tail.length).toBeLessThanOrEqual(
+      LIMITS.output_bytes,
+    );
+    expect(evidence.stderr.head.length + evidence.stderr.tail.length).toBeLessThanOrEqual(
+      LIMITS.output_bytes,
+    );
     const next = await runIn(engine.sandbox, { source: "console.log(1 + 1);", limits: LIMITS });
     expect(next.stdout).toBe("2\n");
   });
 });
 
 test("nothing is carried from one program to the next", async () => {
-  await runIn(engine.sandbox, "globalThis.planted = 1; Array.prototype.evil = 1; Object.prototype.evil2 = 1; JSON.parse = () => 'owned';");
-  const { stdout } = await runIn(engine.sandbox, "console.log(typeof planted, [].evil, ({}).evil2, JSON.parse('1'));");
+  await runIn(
+    engine.sandbox,
+    "globalThis.planted = 1; Array.prototype.evil = 1; Object.prototype.evil2 = 1; JSON.parse = () => 'owned';",
+  );
+  const { stdout } = await runIn(
+    engine.sandbox,
+    "console.log(typeof planted, [].evil, ({}).evil2, JSON.parse('1'));",
+  );
   expect(stdout).toBe("undefined undefined undefined 1\n");
 });
 

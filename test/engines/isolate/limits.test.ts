@@ -13,16 +13,25 @@ beforeAll(async () => {
 afterAll(() => engine.close());
 
 test("the wall limit ends a program and keeps what it printed", async () => {
-  const { evidence, stdout } = await runIn(engine.sandbox, { source: `console.log("before"); for (;;);`, limits: { wall_ms: 300 } });
+  const { evidence, stdout } = await runIn(engine.sandbox, {
+    source: `console.log("before"); for (;;);`,
+    limits: { wall_ms: 300 },
+  });
   expect(evidence).toMatchObject({ endedBy: "wall", exitCode: null, signal: 9 });
   expect(stdout).toBe("before\n");
 });
 
 test("waiting costs no CPU time, computing does", async () => {
-  const waiting = await runIn(engine.sandbox, { source: `setTimeout(() => console.log("done"), 600);`, limits: { cpu_ms: 400 } });
+  const waiting = await runIn(engine.sandbox, {
+    source: `setTimeout(() => console.log("done"), 600);`,
+    limits: { cpu_ms: 400 },
+  });
   expect(waiting.stdout).toBe("done\n");
   expect(waiting.evidence.endedBy).toBeNull();
-  const computing = await runIn(engine.sandbox, { source: `for (;;);`, limits: { cpu_ms: 300, wall_ms: 20_000 } });
+  const computing = await runIn(engine.sandbox, {
+    source: `for (;;);`,
+    limits: { cpu_ms: 300, wall_ms: 20_000 },
+  });
   expect(computing.evidence.endedBy).toBe("cpu");
   expect(computing.evidence.usage.cpu_ms).toBeGreaterThanOrEqual(300);
 });
@@ -37,27 +46,39 @@ test.for([
 });
 
 test("a program may use the memory it asked for", async () => {
-  const { evidence, stdout } = await runIn(engine.sandbox, { source: `const b = new Uint8Array(200e6).fill(7); console.log(b[1e8]);`, limits: { memory_bytes: 400 * MiB } });
+  const { evidence, stdout } = await runIn(engine.sandbox, {
+    source: `const b = new Uint8Array(200e6).fill(7); console.log(b[1e8]);`,
+    limits: { memory_bytes: 400 * MiB },
+  });
   expect(stdout).toBe("7\n");
   expect(evidence.usage.memory_peak_bytes).toBeGreaterThan(100e6);
 });
 
 test("output beyond the cap loses its middle; beyond four times the cap it ends the program", async () => {
-  const some = await runIn(engine.sandbox, { source: `for (let i = 0; i < 1000; i++) console.log(i);`, limits: { output_bytes: 1000 } });
+  const some = await runIn(engine.sandbox, {
+    source: `for (let i = 0; i < 1000; i++) console.log(i);`,
+    limits: { output_bytes: 1000 },
+  });
   expect(some.evidence.endedBy).toBeNull();
   expect(some.evidence.stdout.head.toString()).toMatch(/^0\n1\n2\n/);
   expect(some.evidence.stdout.tail.toString()).toMatch(/\n998\n999\n$/);
   expect(some.evidence.stdout.head).toHaveLength(500);
   expect(some.evidence.stdout.tail).toHaveLength(500);
   expect(some.evidence.stdout.totalBytes).toBe(3890);
-  const many = await runIn(engine.sandbox, { source: `console.error("kept"); for (let i = 0; ; i++) console.log(i);`, limits: { output_bytes: 1000 } });
+  const many = await runIn(engine.sandbox, {
+    source: `console.error("kept"); for (let i = 0; ; i++) console.log(i);`,
+    limits: { output_bytes: 1000 },
+  });
   expect(many.evidence.endedBy).toBe("output");
   expect(many.stderr).toBe("kept\n");
   expect(many.evidence.stdout.totalBytes).toBe(4000);
 });
 
 test("a character across the edge of the cap is whole in the bytes", async () => {
-  const { evidence } = await runIn(engine.sandbox, { source: `process.stdout.write("é".repeat(400));`, limits: { output_bytes: 801 } });
+  const { evidence } = await runIn(engine.sandbox, {
+    source: `process.stdout.write("é".repeat(400));`,
+    limits: { output_bytes: 801 },
+  });
   expect(textOf(evidence.stdout)).toBe("é".repeat(400));
 });
 
@@ -92,7 +113,10 @@ test("a host that dies for no reason of the program fails that run only, and the
 test("a host that stops answering is killed, and the run has met its wall limit", async () => {
   const own = await startEngine();
   setTimeout(() => process.kill(own.pids()[0] ?? 0, "SIGSTOP"), 250);
-  const { evidence, stdout } = await runIn(own.sandbox, { source: `console.log("early"); for (;;);`, limits: { wall_ms: 1000 } });
+  const { evidence, stdout } = await runIn(own.sandbox, {
+    source: `console.log("early"); for (;;);`,
+    limits: { wall_ms: 1000 },
+  });
   expect(evidence.endedBy).toBe("wall");
   expect(stdout).toBe("early\n");
   await own.close();

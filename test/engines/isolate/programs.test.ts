@@ -20,25 +20,57 @@ describe("standard input", () => {
   test.for([
     ["readFileSync(0)", `console.log(require("fs").readFileSync(0, "utf8").split("\\n").length)`, "3\n"],
     ["/dev/stdin", `console.log(require("node:fs").readFileSync("/dev/stdin").toString().length)`, "23\n"],
-    ["data events", `let all = ""; process.stdin.setEncoding("utf8"); process.stdin.on("data", (d) => (all += d)); process.stdin.on("end", () => console.log(all.length))`, "23\n"],
-    ["for await of stdin", `let all = ""; for await (const chunk of process.stdin) all += chunk; console.log(all.length)`, "23\n"],
-    ["readline events", `const rl = require("readline").createInterface({ input: process.stdin }); const lines = []; rl.on("line", (l) => lines.push(l)).on("close", () => console.log(lines))`, "[ 'first line', 'second é', '3 4' ]\n"],
-    ["for await of readline", `(async () => { for await (const line of require("readline").createInterface({ input: process.stdin })) console.log(line.length); })()`, "10\n8\n3\n"],
-    ["question", `const rl = require("readline").createInterface({ input: process.stdin, output: process.stdout }); rl.question("? ", (a) => { console.log("<" + a + ">"); rl.close(); })`, "? <first line>\n"],
-    ["readline/promises", `const rl = require("readline/promises").createInterface({ input: process.stdin }); const a = await rl.question(""); console.log(a); rl.close()`, "first line\n"],
+    [
+      "data events",
+      `let all = ""; process.stdin.setEncoding("utf8"); process.stdin.on("data", (d) => (all += d)); process.stdin.on("end", () => console.log(all.length))`,
+      "23\n",
+    ],
+    [
+      "for await of stdin",
+      `let all = ""; for await (const chunk of process.stdin) all += chunk; console.log(all.length)`,
+      "23\n",
+    ],
+    [
+      "readline events",
+      `const rl = require("readline").createInterface({ input: process.stdin }); const lines = []; rl.on("line", (l) => lines.push(l)).on("close", () => console.log(lines))`,
+      "[ 'first line', 'second é', '3 4' ]\n",
+    ],
+    [
+      "for await of readline",
+      `(async () => { for await (const line of require("readline").createInterface({ input: process.stdin })) console.log(line.length); })()`,
+      "10\n8\n3\n",
+    ],
+    [
+      "question",
+      `const rl = require("readline").createInterface({ input: process.stdin, output: process.stdout }); rl.question("? ", (a) => { console.log("<" + a + ">"); rl.close(); })`,
+      "? <first line>\n",
+    ],
+    [
+      "readline/promises",
+      `const rl = require("readline/promises").createInterface({ input: process.stdin }); const a = await rl.question(""); console.log(a); rl.close()`,
+      "first line\n",
+    ],
     ["readline()", `let line; while ((line = readline()) !== null) print(line.length)`, "10\n8\n3\n"],
-    ["process.stdin.on readable", `process.stdin.on("readable", () => { let c; while ((c = process.stdin.read()) !== null) console.log(c.length); })`, "24\n"],
+    [
+      "process.stdin.on readable",
+      `process.stdin.on("readable", () => { let c; while ((c = process.stdin.read()) !== null) console.log(c.length); })`,
+      "24\n",
+    ],
   ])("%s", async ([, source = "", expected]) => {
     expect(await printed({ source, stdin })).toBe(expected);
   });
 
   test("bytes that are not UTF-8 arrive as they are", async () => {
     const stdin = Buffer.from([0xff, 0x00, 0x80, 0x41]);
-    expect(await printed({ source: `console.log(require("fs").readFileSync(0))`, stdin })).toBe("<Buffer ff 00 80 41>\n");
+    expect(await printed({ source: `console.log(require("fs").readFileSync(0))`, stdin })).toBe(
+      "<Buffer ff 00 80 41>\n",
+    );
   });
 
   test("input that is empty ends at once", async () => {
-    expect(await printed(`process.stdin.on("data", () => {}).on("end", () => console.log("end"))`)).toBe("end\n");
+    expect(await printed(`process.stdin.on("data", () => {}).on("end", () => console.log("end"))`)).toBe(
+      "end\n",
+    );
   });
 });
 
@@ -62,7 +94,10 @@ describe("files", () => {
 
   test("are collected from a program that exits or fails", async () => {
     for (const end of ["process.exit(3)", "throw new Error('x')", "Promise.reject(1)"]) {
-      const { evidence } = await runIn(engine.sandbox, { source: `require("fs").writeFileSync("f", "kept"); ${end}`, collect: ["f"] });
+      const { evidence } = await runIn(engine.sandbox, {
+        source: `require("fs").writeFileSync("f", "kept"); ${end}`,
+        collect: ["f"],
+      });
       expect(evidence.files).toEqual([{ path: "f", content: Buffer.from("kept") }]);
     }
   });
@@ -84,14 +119,33 @@ describe("modules", () => {
 
   test("one that is not here fails with Node's own words", async () => {
     const { evidence, stderr } = await runIn(engine.sandbox, `require("lodash");`);
-    expect(evidence.report.error).toEqual({ type: "Error", message: "Cannot find module 'lodash'\nRequire stack:\n- /work/main.js", line: 1 });
+    expect(evidence.report.error).toEqual({
+      type: "Error",
+      message: "Cannot find module 'lodash'\nRequire stack:\n- /work/main.js",
+      line: 1,
+    });
     expect(stderr).toContain("code: 'MODULE_NOT_FOUND'");
   });
 
   test("files of the call are required and imported", async () => {
-    const files = { "lib/twice.js": "exports.twice = (x) => x * 2;", "data.json": `{"n":21}`, "esm.mjs": `import { twice } from "./esm2.mjs"; export default (n) => twice(n);`, "esm2.mjs": "export const twice = (x) => x * 2;" };
-    expect(await printed({ source: `const { twice } = require("./lib/twice"); console.log(twice(require("./data.json").n), __filename, __dirname)`, files })).toBe("42 /work/main.js /work\n");
-    expect(await printed({ source: `import run from "./esm.mjs"; import cjs from "./lib/twice.js"; console.log(run(4), cjs.twice(5))`, files })).toBe("8 10\n");
+    const files = {
+      "lib/twice.js": "exports.twice = (x) => x * 2;",
+      "data.json": `{"n":21}`,
+      "esm.mjs": `import { twice } from "./esm2.mjs"; export default (n) => twice(n);`,
+      "esm2.mjs": "export const twice = (x) => x * 2;",
+    };
+    expect(
+      await printed({
+        source: `const { twice } = require("./lib/twice"); console.log(twice(require("./data.json").n), __filename, __dirname)`,
+        files,
+      }),
+    ).toBe("42 /work/main.js /work\n");
+    expect(
+      await printed({
+        source: `import run from "./esm.mjs"; import cjs from "./lib/twice.js"; console.log(run(4), cjs.twice(5))`,
+        files,
+      }),
+    ).toBe("8 10\n");
   });
 
   test("static imports of built-in modules, by default and by name", async () => {
@@ -104,11 +158,16 @@ describe("modules", () => {
     expect(evidence.exitCode).toBe(1);
     expect(stderr).toContain("Cannot find package 'left-pad' imported from /work/main.js");
     const named = await runIn(engine.sandbox, `import { nope } from "fs";`);
-    expect(named.stderr).toContain("SyntaxError: The requested module 'fs' does not provide an export named 'nope'");
+    expect(named.stderr).toContain(
+      "SyntaxError: The requested module 'fs' does not provide an export named 'nope'",
+    );
   });
 
   test("top-level await works and keeps line numbers", async () => {
-    const { evidence, stdout } = await runIn(engine.sandbox, `const sleep = (ms) => new Promise((r) => setTimeout(r, ms));\nawait sleep(2);\nconsole.log("awaited");\n\nthrow new TypeError("five");`);
+    const { evidence, stdout } = await runIn(
+      engine.sandbox,
+      `const sleep = (ms) => new Promise((r) => setTimeout(r, ms));\nawait sleep(2);\nconsole.log("awaited");\n\nthrow new TypeError("five");`,
+    );
     expect(stdout).toBe("awaited\n");
     expect(evidence.report.error).toEqual({ type: "TypeError", message: "five", line: 5 });
   });
@@ -130,8 +189,21 @@ test("events come in Node's order", async () => {
     process.on("beforeExit", () => console.log("beforeExit")).on("exit", (code) => console.log("exit", code));
     console.log("main");`;
   expect((await printed(source)).trimEnd().split("\n")).toEqual([
-    "async", "main", "tick", "tick of tick", "micro", "after await", "micro of tick", "micro of micro", "tick of micro",
-    "timeout 0", "immediate", "timeout 40", "interval", "beforeExit", "exit 0",
+    "async",
+    "main",
+    "tick",
+    "tick of tick",
+    "micro",
+    "after await",
+    "micro of tick",
+    "micro of micro",
+    "tick of micro",
+    "timeout 0",
+    "immediate",
+    "timeout 40",
+    "interval",
+    "beforeExit",
+    "exit 0",
   ]);
 });
 
@@ -150,7 +222,13 @@ test("promisify, timers/promises, events, streams and AbortController work toget
 });
 
 test("arguments and environment are those of the call", async () => {
-  expect(await printed({ source: `console.log(process.argv.slice(2), process.env.KEY, Object.keys(process.env)); process.env.N = 1; console.log(typeof process.env.N, process.cwd())`, args: ["a", "b c"], env: { KEY: "v" } })).toBe("[ 'a', 'b c' ] v [ 'KEY' ]\nstring /work\n");
+  expect(
+    await printed({
+      source: `console.log(process.argv.slice(2), process.env.KEY, Object.keys(process.env)); process.env.N = 1; console.log(typeof process.env.N, process.cwd())`,
+      args: ["a", "b c"],
+      env: { KEY: "v" },
+    }),
+  ).toBe("[ 'a', 'b c' ] v [ 'KEY' ]\nstring /work\n");
 });
 
 describe("a cell", () => {
@@ -177,7 +255,11 @@ describe("a cell", () => {
 
   test("fails as a script does", async () => {
     const { evidence, stderr } = await runIn(engine.sandbox, { source: "const a = 1;\na.b.c", cell: true });
-    expect(evidence.report.error).toEqual({ type: "TypeError", message: "Cannot read properties of undefined (reading 'c')", line: 2 });
+    expect(evidence.report.error).toEqual({
+      type: "TypeError",
+      message: "Cannot read properties of undefined (reading 'c')",
+      line: 2,
+    });
     expect(stderr).toContain("/work/main.js:2\na.b.c\n    ^\n");
   });
 });

@@ -4,7 +4,14 @@ import type { Captured, Evidence, RunSpec, Sandbox } from "../../../src/core/por
 
 const MiB = 1 << 20;
 
-export const LIMITS: Limits = { wall_ms: 10_000, cpu_ms: 20_000, memory_bytes: 512 * MiB, output_bytes: MiB, processes: 64, disk_bytes: 64 * MiB };
+export const LIMITS: Limits = {
+  wall_ms: 10_000,
+  cpu_ms: 20_000,
+  memory_bytes: 512 * MiB,
+  output_bytes: MiB,
+  processes: 64,
+  disk_bytes: 64 * MiB,
+};
 
 export interface Program {
   readonly source: string;
@@ -24,7 +31,10 @@ export function specOf(program: Program): RunSpec {
     stdin: Buffer.from(program.stdin ?? ""),
     args: program.args ?? [],
     env: program.env ?? {},
-    files: Object.entries(program.files ?? {}).map(([path, content]) => ({ path, content: Buffer.from(content) })),
+    files: Object.entries(program.files ?? {}).map(([path, content]) => ({
+      path,
+      content: Buffer.from(content),
+    })),
     collect: program.collect ?? [],
     cell: program.cell ?? false,
     limits: { ...LIMITS, ...program.limits },
@@ -39,7 +49,14 @@ export interface Seen {
   readonly stderr: string;
 }
 
-export async function runIn(sandbox: Sandbox, program: Program | string, signal = new AbortController().signal): Promise<Seen> {
-  const evidence = await sandbox.run(specOf(typeof program === "string" ? { source: program } : program), signal);
+export async function runIn(
+  sandbox: Sandbox,
+  program: Program | string,
+  signal = new AbortController().signal,
+): Promise<Seen> {
+  const evidence = await sandbox.run(
+    specOf(typeof program === "string" ? { source: program } : program),
+    signal,
+  );
   return { evidence, stdout: textOf(evidence.stdout), stderr: textOf(evidence.stderr) };
 }

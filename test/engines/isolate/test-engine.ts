@@ -15,7 +15,14 @@ export interface TestEngine {
 export async function startEngine(options: Partial<IsolateEngineOptions> = {}): Promise<TestEngine> {
   const confinement = createUnconfined();
   const faults: string[] = [];
-  const engine = createIsolateEngine({ confinement, slots: 2, nodePath: process.execPath, tier: "none", onFault: (kind) => faults.push(kind), ...options });
+  const engine = createIsolateEngine({
+    confinement,
+    slots: 2,
+    nodePath: process.execPath,
+    tier: "none",
+    onFault: (kind) => faults.push(kind),
+    ...options,
+  });
   await engine.start();
   const sandbox = await engine.openSandbox(0);
   return {

@@ -11,7 +11,8 @@ import type { Confinement, Container, ContainerExit, ContainerSpec } from "../..
 const STDERR_KEPT = 8192;
 
 function outside(spec: ContainerSpec, argument: string): string {
-  if (argument.startsWith("/run/rollcall/")) return join(spec.controlDirectory, argument.slice("/run/rollcall/".length));
+  if (argument.startsWith("/run/rollcall/"))
+    return join(spec.controlDirectory, argument.slice("/run/rollcall/".length));
   const mount = spec.mounts.find(({ target }) => argument === target || argument.startsWith(`${target}/`));
   return mount === undefined ? argument : mount.source + argument.slice(mount.target.length);
 }

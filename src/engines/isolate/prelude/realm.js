@@ -7,12 +7,24 @@
  * the closure of `host`, take and return primitives only, and are called by pieces of this directory alone.
  */
 const privateSymbols = new Proxy({ __proto__: null }, { get: (seen, name) => (seen[name] ??= Symbol(name)) });
-const perIsolateSymbols = new Proxy({ __proto__: null }, { get: (seen, name) => (seen[name] ??= Symbol(name)) });
+const perIsolateSymbols = new Proxy(
+  { __proto__: null },
+  { get: (seen, name) => (seen[name] ??= Symbol(name)) },
+);
 const primordials = {};
 library["internal/per_context/primordials"]({}, primordials, privateSymbols, perIsolateSymbols);
 
 const host = { __proto__: null };
-const process = { versions: {}, platform: "linux", arch: "x64", env: {}, argv: [], execArgv: [], version: "", emitWarning() {} };
+const process = {
+  versions: {},
+  platform: "linux",
+  arch: "x64",
+  env: {},
+  argv: [],
+  execArgv: [],
+  version: "",
+  emitWarning() {},
+};
 const loaded = new primordials.SafeMap();
 const bindings = new primordials.SafeMap();
 
@@ -35,7 +47,15 @@ function internalBinding(name) {
   const binding = body === undefined ? internalBinding("tables")[name] : {};
   if (binding === undefined) throw new primordials.Error(`No such binding: ${name}`);
   bindings.set(name, binding);
-  body?.(binding, requireBuiltin, { library, privateSymbols, perIsolateSymbols }, process, internalBinding, primordials, host);
+  body?.(
+    binding,
+    requireBuiltin,
+    { library, privateSymbols, perIsolateSymbols },
+    process,
+    internalBinding,
+    primordials,
+    host,
+  );
   return binding;
 }
 

@@ -15,8 +15,12 @@ exports.encodeUtf8String = (string) => {
   return bytes;
 };
 exports.decodeUTF8 = (input, ignoreBom, fatal) => {
-  const view = input.buffer === undefined ? new Uint8Array(input) : new Uint8Array(input.buffer, input.byteOffset, input.byteLength);
-  if (fatal && !utf8.isWellFormed(view)) throw new codes.ERR_ENCODING_INVALID_ENCODED_DATA("utf-8", undefined);
+  const view =
+    input.buffer === undefined
+      ? new Uint8Array(input)
+      : new Uint8Array(input.buffer, input.byteOffset, input.byteLength);
+  if (fatal && !utf8.isWellFormed(view))
+    throw new codes.ERR_ENCODING_INVALID_ENCODED_DATA("utf-8", undefined);
   const marked = !ignoreBom && view.length >= 3 && view[0] === 0xef && view[1] === 0xbb && view[2] === 0xbf;
   return utf8.read(view, marked ? 3 : 0, view.length);
 };

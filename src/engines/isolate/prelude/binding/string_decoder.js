@@ -1,9 +1,19 @@
 /* Node's `string_decoder` binding: the state lives in the buffer that lib/string_decoder.js hands over. */
 const { TypedArrayPrototypeSet, TypedArrayPrototypeSubarray, Uint8Array } = primordials;
-const { utf8Slice, ucs2Slice, base64Slice, base64urlSlice, asciiSlice, latin1Slice, hexSlice } = internalBinding("buffer");
+const { utf8Slice, ucs2Slice, base64Slice, base64urlSlice, asciiSlice, latin1Slice, hexSlice } =
+  internalBinding("buffer");
 
 exports.encodings = ["ascii", "utf8", "base64", "utf16le", "latin1", "hex", "buffer", "base64url"];
-const SLICES = [asciiSlice, utf8Slice, base64Slice, ucs2Slice, latin1Slice, hexSlice, latin1Slice, base64urlSlice];
+const SLICES = [
+  asciiSlice,
+  utf8Slice,
+  base64Slice,
+  ucs2Slice,
+  latin1Slice,
+  hexSlice,
+  latin1Slice,
+  base64urlSlice,
+];
 const UTF8 = 1;
 const BASE64 = 2;
 const UTF16 = 3;

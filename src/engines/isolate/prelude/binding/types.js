@@ -3,11 +3,39 @@
  * that needs them, which throws where they are missing.
  */
 const {
-  ArrayBufferPrototypeGetByteLength, ArrayIteratorPrototype, ArrayPrototype, AsyncFunctionPrototype, AsyncGeneratorFunctionPrototype, BigIntPrototypeValueOf,
-  BooleanPrototypeValueOf, DataViewPrototypeGetByteLength, DatePrototypeGetTime, Error, FunctionPrototype, GeneratorFunctionPrototype, MapIteratorPrototype,
-  MapPrototypeGetSize, NumberPrototypeValueOf, ObjectGetOwnPropertyDescriptor, ObjectGetPrototypeOf, ObjectPrototype, ObjectPrototypeIsPrototypeOf,
-  ObjectPrototypeToString, PromisePrototype, Proxy, ReflectConstruct, RegExpPrototypeGetSource, SafeSet, SafeWeakMap, SetIteratorPrototype, SetPrototypeGetSize,
-  StringPrototypeValueOf, SymbolPrototypeValueOf, SymbolToStringTag, WeakMapPrototypeHas, WeakSetPrototypeHas,
+  ArrayBufferPrototypeGetByteLength,
+  ArrayIteratorPrototype,
+  ArrayPrototype,
+  AsyncFunctionPrototype,
+  AsyncGeneratorFunctionPrototype,
+  BigIntPrototypeValueOf,
+  BooleanPrototypeValueOf,
+  DataViewPrototypeGetByteLength,
+  DatePrototypeGetTime,
+  Error,
+  FunctionPrototype,
+  GeneratorFunctionPrototype,
+  MapIteratorPrototype,
+  MapPrototypeGetSize,
+  NumberPrototypeValueOf,
+  ObjectGetOwnPropertyDescriptor,
+  ObjectGetPrototypeOf,
+  ObjectPrototype,
+  ObjectPrototypeIsPrototypeOf,
+  ObjectPrototypeToString,
+  PromisePrototype,
+  Proxy,
+  ReflectConstruct,
+  RegExpPrototypeGetSource,
+  SafeSet,
+  SafeWeakMap,
+  SetIteratorPrototype,
+  SetPrototypeGetSize,
+  StringPrototypeValueOf,
+  SymbolPrototypeValueOf,
+  SymbolToStringTag,
+  WeakMapPrototypeHas,
+  WeakSetPrototypeHas,
 } = primordials;
 
 const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function";
@@ -15,7 +43,13 @@ const PLAIN = new SafeSet([ObjectPrototype, ArrayPrototype, FunctionPrototype, A
 
 /** True when `probe` does not throw; objects that are plainly something else are not probed, a throw is dear. */
 const brand = (probe) => (value) => {
-  if (typeof value !== "object" || value === null || proxies.has(value) || PLAIN.has(ObjectGetPrototypeOf(value))) return false;
+  if (
+    typeof value !== "object" ||
+    value === null ||
+    proxies.has(value) ||
+    PLAIN.has(ObjectGetPrototypeOf(value))
+  )
+    return false;
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
   try {
@@ -27,7 +61,8 @@ const brand = (probe) => (value) => {
     Error.stackTraceLimit = limit;
   }
 };
-const inherits = (prototype) => (value) => isObject(value) && !proxies.has(value) && ObjectPrototypeIsPrototypeOf(prototype, value);
+const inherits = (prototype) => (value) =>
+  isObject(value) && !proxies.has(value) && ObjectPrototypeIsPrototypeOf(prototype, value);
 
 const proxies = new SafeWeakMap();
 
@@ -40,18 +75,28 @@ const inheritsAsyncGeneratorObject = inherits(AsyncGeneratorFunctionPrototype.pr
 exports.isExternal = () => false;
 exports.isDate = brand(DatePrototypeGetTime);
 exports.isArgumentsObject = (value) =>
-  isObject(value) && !proxies.has(value) && ObjectGetPrototypeOf(value) === ObjectPrototype && !(SymbolToStringTag in value) && ObjectPrototypeToString(value) === "[object Arguments]";
+  isObject(value) &&
+  !proxies.has(value) &&
+  ObjectGetPrototypeOf(value) === ObjectPrototype &&
+  !(SymbolToStringTag in value) &&
+  ObjectPrototypeToString(value) === "[object Arguments]";
 exports.isBigIntObject = brand(BigIntPrototypeValueOf);
 exports.isBooleanObject = brand(BooleanPrototypeValueOf);
 exports.isNumberObject = brand(NumberPrototypeValueOf);
 exports.isStringObject = brand(StringPrototypeValueOf);
 exports.isSymbolObject = brand(SymbolPrototypeValueOf);
 exports.isBoxedPrimitive = (value) =>
-  exports.isNumberObject(value) || exports.isStringObject(value) || exports.isBooleanObject(value) || exports.isBigIntObject(value) || exports.isSymbolObject(value);
+  exports.isNumberObject(value) ||
+  exports.isStringObject(value) ||
+  exports.isBooleanObject(value) ||
+  exports.isBigIntObject(value) ||
+  exports.isSymbolObject(value);
 exports.isNativeError = globalThis.Error.isError;
 exports.isRegExp = brand((value) => value !== primordials.RegExpPrototype && RegExpPrototypeGetSource(value));
-exports.isAsyncFunction = (value) => typeof value === "function" && (inheritsAsync(value) || inheritsAsyncGenerator(value));
-exports.isGeneratorFunction = (value) => typeof value === "function" && (inheritsGenerator(value) || inheritsAsyncGenerator(value));
+exports.isAsyncFunction = (value) =>
+  typeof value === "function" && (inheritsAsync(value) || inheritsAsyncGenerator(value));
+exports.isGeneratorFunction = (value) =>
+  typeof value === "function" && (inheritsGenerator(value) || inheritsAsyncGenerator(value));
 exports.isGeneratorObject = (value) => inheritsGeneratorObject(value) || inheritsAsyncGeneratorObject(value);
 exports.isPromise = inherits(PromisePrototype);
 exports.isMap = brand(MapPrototypeGetSize);
@@ -66,7 +111,11 @@ exports.isAnyArrayBuffer = exports.isArrayBuffer;
 exports.isDataView = brand(DataViewPrototypeGetByteLength);
 exports.isProxy = (value) => isObject(value) && proxies.has(value);
 exports.isModuleNamespaceObject = (value) =>
-  typeof value === "object" && value !== null && !proxies.has(value) && ObjectGetPrototypeOf(value) === null && ObjectGetOwnPropertyDescriptor(value, SymbolToStringTag)?.configurable === false;
+  typeof value === "object" &&
+  value !== null &&
+  !proxies.has(value) &&
+  ObjectGetPrototypeOf(value) === null &&
+  ObjectGetOwnPropertyDescriptor(value, SymbolToStringTag)?.configurable === false;
 exports.isEventTarget = () => false;
 
 /** What V8 tells Node about a proxy: [target, handler], or undefined. */

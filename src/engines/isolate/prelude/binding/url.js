@@ -8,7 +8,18 @@ const { codes } = require("internal/errors");
 const OMITTED = 0xffffffff;
 const SCHEMES = { __proto__: null, "http:": 0, "https:": 2, "ws:": 3, "ftp:": 4, "wss:": 5, "file:": 6 };
 /** Setters by the number that lib/internal/url.js gives each. */
-const SETTERS = ["protocol", "host", "hostname", "port", "username", "password", "pathname", "search", "hash", "href"];
+const SETTERS = [
+  "protocol",
+  "host",
+  "hostname",
+  "port",
+  "username",
+  "password",
+  "pathname",
+  "search",
+  "hash",
+  "href",
+];
 const URL_BYTES_MAX = 1 << 20;
 
 exports.urlComponents = new Uint32Array(9);
@@ -43,7 +54,10 @@ function note(href) {
   return href;
 }
 
-const ask = (operation, input, other) => (input.length > URL_BYTES_MAX || (other?.length ?? 0) > URL_BYTES_MAX ? undefined : host.url(operation, input, other));
+const ask = (operation, input, other) =>
+  input.length > URL_BYTES_MAX || (other?.length ?? 0) > URL_BYTES_MAX
+    ? undefined
+    : host.url(operation, input, other);
 
 exports.parse = (input, base, raiseException) => {
   const href = ask("parse", input, base);
@@ -60,4 +74,5 @@ exports.getOrigin = (href) => ask("origin", href);
 exports.domainToASCII = (domain) => ask("domainToASCII", domain) ?? "";
 exports.domainToUnicode = (domain) => ask("domainToUnicode", domain) ?? "";
 exports.pathToFileURL = (path) => exports.parse(ask("pathToFileURL", path), undefined, true);
-exports.format = (href, hash, unicode, search, auth) => ask("format", href, `${hash ? 1 : 0}${unicode ? 1 : 0}${search ? 1 : 0}${auth ? 1 : 0}`);
+exports.format = (href, hash, unicode, search, auth) =>
+  ask("format", href, `${hash ? 1 : 0}${unicode ? 1 : 0}${search ? 1 : 0}${auth ? 1 : 0}`);

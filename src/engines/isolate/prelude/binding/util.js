@@ -1,9 +1,27 @@
 /* What Node's `util` binding says about values. Third parameter of a binding: what only it may see. */
 const { privateSymbols } = module;
 const {
-  ArrayBuffer, ArrayPrototypePush, MapPrototype, MapPrototypeEntries, MapPrototypeKeys, MapPrototypeValues, ObjectDefineProperty, ObjectGetOwnPropertyDescriptor,
-  ObjectGetOwnPropertyNames, ObjectGetOwnPropertySymbols, ObjectGetPrototypeOf, ObjectPrototypePropertyIsEnumerable, Promise, ReflectApply, RegExpPrototypeExec,
-  SafeArrayIterator, SafeWeakMap, SetPrototype, SetPrototypeEntries, SetPrototypeValues, StringPrototypeToWellFormed,
+  ArrayBuffer,
+  ArrayPrototypePush,
+  MapPrototype,
+  MapPrototypeEntries,
+  MapPrototypeKeys,
+  MapPrototypeValues,
+  ObjectDefineProperty,
+  ObjectGetOwnPropertyDescriptor,
+  ObjectGetOwnPropertyNames,
+  ObjectGetOwnPropertySymbols,
+  ObjectGetPrototypeOf,
+  ObjectPrototypePropertyIsEnumerable,
+  Promise,
+  ReflectApply,
+  RegExpPrototypeExec,
+  SafeArrayIterator,
+  SafeWeakMap,
+  SetPrototype,
+  SetPrototypeEntries,
+  SetPrototypeValues,
+  StringPrototypeToWellFormed,
 } = primordials;
 const types = internalBinding("types");
 
@@ -15,14 +33,31 @@ const INDEX = /^(0|[1-9][0-9]*)$/;
 /** Above it the names of an array are not listed: the list would be longer than the array. */
 const NAMES_LISTED_MAX = 100_000;
 
-exports.constants = { kPending, kFulfilled, kRejected, kExiting: 0, kExitCode: 1, kHasExitCode: 2, ALL_PROPERTIES: 0, ONLY_WRITABLE: 1, ONLY_ENUMERABLE, ONLY_CONFIGURABLE: 4, SKIP_STRINGS: 8, SKIP_SYMBOLS: 16, kDisallowCloneAndTransfer: 0, kTransferable: 1, kCloneable: 2 };
+exports.constants = {
+  kPending,
+  kFulfilled,
+  kRejected,
+  kExiting: 0,
+  kExitCode: 1,
+  kHasExitCode: 2,
+  ALL_PROPERTIES: 0,
+  ONLY_WRITABLE: 1,
+  ONLY_ENUMERABLE,
+  ONLY_CONFIGURABLE: 4,
+  SKIP_STRINGS: 8,
+  SKIP_SYMBOLS: 16,
+  kDisallowCloneAndTransfer: 0,
+  kTransferable: 1,
+  kCloneable: 2,
+};
 exports.privateSymbols = privateSymbols;
 exports.shouldAbortOnUncaughtToggle = [0];
 
 exports.getOwnNonIndexProperties = (object, filter) => {
   const found = [];
   const keep = (key) => {
-    if (filter !== ONLY_ENUMERABLE || ObjectPrototypePropertyIsEnumerable(object, key)) ArrayPrototypePush(found, key);
+    if (filter !== ONLY_ENUMERABLE || ObjectPrototypePropertyIsEnumerable(object, key))
+      ArrayPrototypePush(found, key);
   };
   if (!(object.length > NAMES_LISTED_MAX)) {
     const names = ObjectGetOwnPropertyNames(object);
@@ -52,8 +87,15 @@ const settled = new SafeWeakMap();
 const note = (method, state) =>
   ({
     [method](value) {
-      const promise = state === kFulfilled ? ReflectApply(nativeResolve, this, [value]) : ReflectApply(nativeReject, this, [value]);
-      const plain = state === kRejected || (typeof value !== "object" && typeof value !== "function") || value === null || (!types.isProxy(value) && !("then" in value));
+      const promise =
+        state === kFulfilled
+          ? ReflectApply(nativeResolve, this, [value])
+          : ReflectApply(nativeReject, this, [value]);
+      const plain =
+        state === kRejected ||
+        (typeof value !== "object" && typeof value !== "function") ||
+        value === null ||
+        (!types.isProxy(value) && !("then" in value));
       if (plain && this === Promise) settled.set(promise, [state, value]);
       return promise;
     },
@@ -80,8 +122,16 @@ const remember = (prototype, name, method) =>
 exports.previewEntries = (value, isIterator) => {
   const entries = [];
   const source = sources.get(value);
-  const isKeyed = source !== undefined && (source[0] === MapPrototypeEntries || source[0] === SetPrototypeEntries);
-  const iterator = source === undefined ? (types.isMap(value) ? MapPrototypeEntries(value) : types.isSet(value) ? SetPrototypeValues(value) : undefined) : source[0](source[1]);
+  const isKeyed =
+    source !== undefined && (source[0] === MapPrototypeEntries || source[0] === SetPrototypeEntries);
+  const iterator =
+    source === undefined
+      ? types.isMap(value)
+        ? MapPrototypeEntries(value)
+        : types.isSet(value)
+          ? SetPrototypeValues(value)
+          : undefined
+      : source[0](source[1]);
   const flat = isKeyed || types.isMap(value);
   if (iterator !== undefined) {
     for (let step = iterator.next(); !step.done; step = iterator.next()) {
@@ -94,8 +144,18 @@ exports.previewEntries = (value, isIterator) => {
 
 /** Puts the remembering constructors and methods in place; called once, before the program. */
 exports.installObservers = () => {
-  ObjectDefineProperty(Promise, "resolve", { __proto__: null, configurable: true, writable: true, value: note("resolve", kFulfilled) });
-  ObjectDefineProperty(Promise, "reject", { __proto__: null, configurable: true, writable: true, value: note("reject", kRejected) });
+  ObjectDefineProperty(Promise, "resolve", {
+    __proto__: null,
+    configurable: true,
+    writable: true,
+    value: note("resolve", kFulfilled),
+  });
+  ObjectDefineProperty(Promise, "reject", {
+    __proto__: null,
+    configurable: true,
+    writable: true,
+    value: note("reject", kRejected),
+  });
   remember(MapPrototype, "keys", MapPrototypeKeys);
   remember(MapPrototype, "values", MapPrototypeValues);
   remember(MapPrototype, "entries", MapPrototypeEntries);
@@ -135,11 +195,23 @@ exports.defineLazyProperties = (target, id, keys, enumerable = true) => {
       enumerable,
       get() {
         const value = require(id)[key];
-        ObjectDefineProperty(target, key, { __proto__: null, configurable: true, enumerable, writable: true, value });
+        ObjectDefineProperty(target, key, {
+          __proto__: null,
+          configurable: true,
+          enumerable,
+          writable: true,
+          value,
+        });
         return value;
       },
       set(value) {
-        ObjectDefineProperty(target, key, { __proto__: null, configurable: true, enumerable, writable: true, value });
+        ObjectDefineProperty(target, key, {
+          __proto__: null,
+          configurable: true,
+          enumerable,
+          writable: true,
+          value,
+        });
       },
     });
   }

@@ -29,4 +29,11 @@ exports.AsyncResource = AsyncResource;
 exports.executionAsyncId = () => 1;
 exports.triggerAsyncId = () => 0;
 exports.executionAsyncResource = () => ({});
-exports.createHook = () => ({ enable() { return this; }, disable() { return this; } });
+exports.createHook = () => ({
+  enable() {
+    return this;
+  },
+  disable() {
+    return this;
+  },
+});

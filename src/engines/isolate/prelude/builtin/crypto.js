@@ -1,5 +1,6 @@
 /* Hashes and random bytes come from the host as strings of bytes; keys and ciphers are not here. */
-const { ArrayPrototypeJoin, ArrayPrototypePush, MathFloor, NumberIsSafeInteger, StringPrototypeSlice } = primordials;
+const { ArrayPrototypeJoin, ArrayPrototypePush, MathFloor, NumberIsSafeInteger, StringPrototypeSlice } =
+  primordials;
 const { Buffer } = require("buffer");
 const { codes, genericNodeError } = require("internal/errors");
 const { validateFunction, validateString } = require("internal/validators");
@@ -10,13 +11,18 @@ const INPUT_BYTES_MAX = 64 << 20;
 
 function randomBuffer(size) {
   const parts = [];
-  for (let left = size; left > 0; left -= RANDOM_BYTES_MAX) ArrayPrototypePush(parts, Buffer.from(host.random(left < RANDOM_BYTES_MAX ? left : RANDOM_BYTES_MAX), "latin1"));
+  for (let left = size; left > 0; left -= RANDOM_BYTES_MAX)
+    ArrayPrototypePush(
+      parts,
+      Buffer.from(host.random(left < RANDOM_BYTES_MAX ? left : RANDOM_BYTES_MAX), "latin1"),
+    );
   return parts.length === 1 ? parts[0] : Buffer.concat(parts);
 }
 
 function latin1(data, encoding) {
   if (typeof data === "string") return Buffer.from(data, encoding).latin1Slice();
-  if (!isArrayBufferView(data)) throw new codes.ERR_INVALID_ARG_TYPE("data", ["string", "Buffer", "TypedArray", "DataView"], data);
+  if (!isArrayBufferView(data))
+    throw new codes.ERR_INVALID_ARG_TYPE("data", ["string", "Buffer", "TypedArray", "DataView"], data);
   return Buffer.from(data.buffer, data.byteOffset, data.byteLength).latin1Slice();
 }
 
@@ -33,7 +39,8 @@ class Digest {
     if (this.#isDone) throw new codes.ERR_CRYPTO_HASH_FINALIZED();
     const part = latin1(data, encoding);
     this.#bytes += part.length;
-    if (this.#bytes > INPUT_BYTES_MAX) throw new codes.ERR_OUT_OF_RANGE("data", `at most ${INPUT_BYTES_MAX} bytes`, this.#bytes);
+    if (this.#bytes > INPUT_BYTES_MAX)
+      throw new codes.ERR_OUT_OF_RANGE("data", `at most ${INPUT_BYTES_MAX} bytes`, this.#bytes);
     ArrayPrototypePush(this.#parts, part);
     return this;
   }
@@ -51,7 +58,8 @@ class Digest {
 
 function known(algorithm) {
   validateString(algorithm, "algorithm");
-  if (host.hash(algorithm, "") === undefined) throw genericNodeError("Digest method not supported", { code: "ERR_CRYPTO_INVALID_DIGEST" });
+  if (host.hash(algorithm, "") === undefined)
+    throw genericNodeError("Digest method not supported", { code: "ERR_CRYPTO_INVALID_DIGEST" });
 }
 exports.createHash = (algorithm) => {
   known(algorithm);
@@ -62,7 +70,8 @@ exports.createHmac = (algorithm, key) => {
   const secret = latin1(key);
   return new Digest((data) => host.hash(algorithm, data, secret));
 };
-exports.hash = (algorithm, data, encoding = "hex") => exports.createHash(algorithm).update(data).digest(encoding);
+exports.hash = (algorithm, data, encoding = "hex") =>
+  exports.createHash(algorithm).update(data).digest(encoding);
 exports.getHashes = () => ["md5", "sha1", "sha224", "sha256", "sha384", "sha512"];
 
 exports.randomBytes = (size, callback) => {
@@ -93,7 +102,8 @@ exports.randomUUID = () => {
   return `${part(0, 8)}-${part(8, 12)}-${part(12, 16)}-${part(16, 20)}-${part(20)}`;
 };
 exports.getRandomValues = (view) => {
-  if (!isArrayBufferView(view) || view.byteLength > RANDOM_BYTES_MAX) throw new codes.ERR_INVALID_ARG_TYPE("typedArray", "an integer TypedArray of at most 65536 bytes", view);
+  if (!isArrayBufferView(view) || view.byteLength > RANDOM_BYTES_MAX)
+    throw new codes.ERR_INVALID_ARG_TYPE("typedArray", "an integer TypedArray of at most 65536 bytes", view);
   randomBuffer(view.byteLength).copy(Buffer.from(view.buffer, view.byteOffset, view.byteLength));
   return view;
 };

@@ -1,5 +1,6 @@
 /* The files of the call, in memory; descriptors 0, 1 and 2 are the standard streams. */
-const { ArrayBufferIsView, ArrayPrototypeMap, Date, DateNow, Error, ObjectAssign, ObjectKeys, ReflectApply } = primordials;
+const { ArrayBufferIsView, ArrayPrototypeMap, Date, DateNow, Error, ObjectAssign, ObjectKeys, ReflectApply } =
+  primordials;
 const { Buffer } = require("buffer");
 const { validateFunction } = require("internal/validators");
 const { codes } = require("internal/errors");
@@ -8,7 +9,17 @@ const files = require("guest/files");
 const output = require("guest/output");
 const stdin = require("guest/stdin");
 
-const MESSAGES = { __proto__: null, ENOENT: [-2, "no such file or directory"], EEXIST: [-17, "file already exists"], EISDIR: [-21, "illegal operation on a directory"], ENOTDIR: [-20, "not a directory"], ENOSPC: [-28, "no space left on device"], ENOTEMPTY: [-39, "directory not empty"], EBADF: [-9, "bad file descriptor"], EROFS: [-30, "read-only file system"] };
+const MESSAGES = {
+  __proto__: null,
+  ENOENT: [-2, "no such file or directory"],
+  EEXIST: [-17, "file already exists"],
+  EISDIR: [-21, "illegal operation on a directory"],
+  ENOTDIR: [-20, "not a directory"],
+  ENOSPC: [-28, "no space left on device"],
+  ENOTEMPTY: [-39, "directory not empty"],
+  EBADF: [-9, "bad file descriptor"],
+  EROFS: [-30, "read-only file system"],
+};
 
 function failure(code, syscall, path) {
   const [errno, text] = MESSAGES[code];
@@ -48,7 +59,10 @@ exports.readFileSync = (path, options) => {
 };
 
 function stored(data, encoding) {
-  if (typeof data === "string") return encoding === undefined || encoding === "utf8" || encoding === "utf-8" ? data : Buffer.from(data, encoding);
+  if (typeof data === "string")
+    return encoding === undefined || encoding === "utf8" || encoding === "utf-8"
+      ? data
+      : Buffer.from(data, encoding);
   if (ArrayBufferIsView(data)) return Buffer.from(Buffer.from(data.buffer, data.byteOffset, data.byteLength));
   throw new codes.ERR_INVALID_ARG_TYPE("data", ["string", "Buffer", "TypedArray", "DataView"], data);
 }
@@ -64,7 +78,12 @@ function store(path, data, options, isAppend) {
   const flag = options?.flag ?? (isAppend ? "a" : "w");
   const existing = files.read(absolute);
   if (flag[1] === "x" && existing !== undefined) throw failure("EEXIST", "open", name);
-  const whole = flag[0] !== "a" || existing === undefined ? content : typeof existing === "string" && typeof content === "string" ? existing + content : Buffer.concat([files.asBytes(existing), files.asBytes(content)]);
+  const whole =
+    flag[0] !== "a" || existing === undefined
+      ? content
+      : typeof existing === "string" && typeof content === "string"
+        ? existing + content
+        : Buffer.concat([files.asBytes(existing), files.asBytes(content)]);
   if (!files.write(absolute, whole)) throw failure("ENOSPC", "write");
   return undefined;
 }
@@ -127,12 +146,19 @@ exports.Stats = Stats;
 exports.readdirSync = (path, options) => {
   const name = asPath(path);
   const absolute = files.resolve(name);
-  if (!files.isDirectory(absolute)) throw failure(files.read(absolute) === undefined ? "ENOENT" : "ENOTDIR", "scandir", name);
+  if (!files.isDirectory(absolute))
+    throw failure(files.read(absolute) === undefined ? "ENOENT" : "ENOTDIR", "scandir", name);
   const names = files.list(absolute);
   if (!options?.withFileTypes) return names;
   return ArrayPrototypeMap(names, (entry) => {
     const stats = exports.statSync(posix.join(absolute, entry));
-    return { name: entry, parentPath: absolute, isFile: () => stats.isFile(), isDirectory: () => stats.isDirectory(), isSymbolicLink: () => false };
+    return {
+      name: entry,
+      parentPath: absolute,
+      isFile: () => stats.isFile(),
+      isDirectory: () => stats.isDirectory(),
+      isSymbolicLink: () => false,
+    };
   });
 };
 exports.mkdirSync = (path, options) => {
@@ -194,7 +220,12 @@ exports.createWriteStream = (path, options) => {
     decodeStrings: false,
     write(chunk, encoding, done) {
       try {
-        store(path, chunk, { encoding: typeof chunk === "string" ? encoding : undefined, flag: isFirst ? flag : "a" }, false);
+        store(
+          path,
+          chunk,
+          { encoding: typeof chunk === "string" ? encoding : undefined, flag: isFirst ? flag : "a" },
+          false,
+        );
         isFirst = false;
         done();
       } catch (error) {

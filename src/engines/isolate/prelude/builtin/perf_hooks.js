@@ -23,14 +23,25 @@ class Performance {
     return clock.origin();
   }
   mark(name, options) {
-    const entry = new PerformanceEntry(`${name}`, "mark", options?.startTime ?? clock.now(), 0, options?.detail);
+    const entry = new PerformanceEntry(
+      `${name}`,
+      "mark",
+      options?.startTime ?? clock.now(),
+      0,
+      options?.detail,
+    );
     ArrayPrototypePush(entries, entry);
     return entry;
   }
   measure(name, start, end) {
     const from = typeof start === "object" ? start?.start : start;
     const to = typeof start === "object" ? start?.end : end;
-    const at = (mark, otherwise) => (typeof mark === "number" ? mark : mark === undefined ? otherwise : (this.getEntriesByName(mark)[0]?.startTime ?? otherwise));
+    const at = (mark, otherwise) =>
+      typeof mark === "number"
+        ? mark
+        : mark === undefined
+          ? otherwise
+          : (this.getEntriesByName(mark)[0]?.startTime ?? otherwise);
     const entry = new PerformanceEntry(`${name}`, "measure", at(from, 0), at(to, clock.now()) - at(from, 0));
     ArrayPrototypePush(entries, entry);
     return entry;

@@ -1,5 +1,13 @@
 /* Base64 in plain JavaScript, both alphabets, as Buffer, atob and btoa need it. */
-const { ArrayPrototypeJoin, ArrayPrototypePush, Int8Array, RegExpPrototypeSymbolReplace, StringFromCharCodeApply, StringPrototypeCharCodeAt, Uint8Array } = primordials;
+const {
+  ArrayPrototypeJoin,
+  ArrayPrototypePush,
+  Int8Array,
+  RegExpPrototypeSymbolReplace,
+  StringFromCharCodeApply,
+  StringPrototypeCharCodeAt,
+  Uint8Array,
+} = primordials;
 const utf8 = require("guest/utf8");
 
 const STANDARD = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -7,7 +15,8 @@ const URL_SAFE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 const PAD = 61;
 const VALUES = new Int8Array(128);
 for (let i = 0; i < 128; i++) VALUES[i] = -1;
-for (let i = 0; i < 64; i++) VALUES[StringPrototypeCharCodeAt(STANDARD, i)] = VALUES[StringPrototypeCharCodeAt(URL_SAFE, i)] = i;
+for (let i = 0; i < 64; i++)
+  VALUES[StringPrototypeCharCodeAt(STANDARD, i)] = VALUES[StringPrototypeCharCodeAt(URL_SAFE, i)] = i;
 
 exports.encode = (bytes, start, end, urlSafe) => {
   const alphabet = urlSafe ? URL_SAFE : STANDARD;

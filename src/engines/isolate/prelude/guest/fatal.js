@@ -1,7 +1,15 @@
 /* An error that nobody caught: shown as Node shows it, with the frames of the program only. */
 const {
-  Error, ErrorPrototype, NumberParseInt, ObjectPrototypeIsPrototypeOf, RegExpPrototypeExec, RegExpPrototypeSymbolReplace, StringPrototypeLastIndexOf,
-  StringPrototypeRepeat, StringPrototypeSlice, StringPrototypeSplit,
+  Error,
+  ErrorPrototype,
+  NumberParseInt,
+  ObjectPrototypeIsPrototypeOf,
+  RegExpPrototypeExec,
+  RegExpPrototypeSymbolReplace,
+  StringPrototypeLastIndexOf,
+  StringPrototypeRepeat,
+  StringPrototypeSlice,
+  StringPrototypeSplit,
 } = primordials;
 const { inspect } = require("internal/util/inspect");
 const output = require("guest/output");
@@ -15,7 +23,9 @@ const REJECTION_NOTE =
 
 exports.withoutOwnFrames = (text) => RegExpPrototypeSymbolReplace(OWN_FRAMES, text, "$1");
 
-const isError = (value) => globalThis.Error.isError(value) || (typeof value === "object" && value !== null && ObjectPrototypeIsPrototypeOf(ErrorPrototype, value));
+const isError = (value) =>
+  globalThis.Error.isError(value) ||
+  (typeof value === "object" && value !== null && ObjectPrototypeIsPrototypeOf(ErrorPrototype, value));
 
 /** Where the program's own code was, by the first of its frames, or undefined. */
 exports.placeOf = (stack) => {
@@ -29,7 +39,9 @@ exports.excerpt = ({ file, line, column }, { width = 1, isThrown = false } = {})
   const source = lineOf(file, line);
   if (source === undefined || source.length > 10_000) return `${file}:${line}\n`;
   // V8 points at the statement that threw; a stack knows the expression that made the error.
-  const thrown = isThrown ? RegExpPrototypeExec(/throw [^;]*$/, StringPrototypeSlice(source, 0, column - 1)) : null;
+  const thrown = isThrown
+    ? RegExpPrototypeExec(/throw [^;]*$/, StringPrototypeSlice(source, 0, column - 1))
+    : null;
   const caretAt = thrown?.index ?? column - 1;
   const indent = RegExpPrototypeSymbolReplace(/[^\t]/g, StringPrototypeSlice(source, 0, caretAt), " ");
   return `${file}:${line}\n${source}\n${indent}${StringPrototypeRepeat("^", width)}\n\n`;
@@ -44,7 +56,11 @@ function describe(error, isRejection) {
     const type = error.constructor?.name ?? error.name;
     return {
       text: `${at === undefined ? "Uncaught:\n" : exports.excerpt(at, { isThrown: !isRejection })}${exports.withoutOwnFrames(inspect(error))}`,
-      report: { type: finish.capped(`${type}`, 256), message: finish.capped(`${error.message}`), line: at?.line ?? null },
+      report: {
+        type: finish.capped(`${type}`, 256),
+        message: finish.capped(`${error.message}`),
+        line: at?.line ?? null,
+      },
     };
   }
   const shown = inspect(error);
@@ -75,7 +91,10 @@ exports.uncaught = (error, isRejection = false) => {
   try {
     described = describe(error, isRejection);
   } catch {
-    described = { text: "Uncaught:\nan error that cannot be shown", report: { type: "Error", message: "", line: null } };
+    described = {
+      text: "Uncaught:\nan error that cannot be shown",
+      report: { type: "Error", message: "", line: null },
+    };
   }
   finish.report({ error: described.report });
   output.write(2, `${finish.capped(described.text, 1 << 20)}${footer()}`);
@@ -84,7 +103,12 @@ exports.uncaught = (error, isRejection = false) => {
 
 /** A rejection that nobody handled by the end of the turn's microtasks. */
 exports.unhandledRejection = (error) => {
-  if (process.listenerCount("unhandledRejection") > 0) process.emit("unhandledRejection", error, primordials.PromiseReject(error).catch(() => undefined));
+  if (process.listenerCount("unhandledRejection") > 0)
+    process.emit(
+      "unhandledRejection",
+      error,
+      primordials.PromiseReject(error).catch(() => undefined),
+    );
   else exports.uncaught(error, true);
 };
 

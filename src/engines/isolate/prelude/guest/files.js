@@ -1,5 +1,14 @@
 /* The working directory: an in-memory map from absolute path to text or bytes. */
-const { ArrayPrototypePush, ArrayPrototypeSort, SafeMap, SafeSet, StringPrototypeIndexOf, StringPrototypeSlice, StringPrototypeStartsWith, Uint8Array } = primordials;
+const {
+  ArrayPrototypePush,
+  ArrayPrototypeSort,
+  SafeMap,
+  SafeSet,
+  StringPrototypeIndexOf,
+  StringPrototypeSlice,
+  StringPrototypeStartsWith,
+  Uint8Array,
+} = primordials;
 const utf8 = require("guest/utf8");
 
 const ROOT = "/work";
@@ -67,6 +76,9 @@ exports.fromHost = (string, isText) => {
 exports.collected = (path) => {
   const absolute = exports.resolve(path);
   const content = files.get(absolute);
-  if (content === undefined) return { kind: exports.isDirectory(absolute) ? "not_a_regular_file" : "not_found", content: "" };
-  return typeof content === "string" ? { kind: "text", content } : { kind: "bytes", content: utf8.readLatin1(content, 0, content.length) };
+  if (content === undefined)
+    return { kind: exports.isDirectory(absolute) ? "not_a_regular_file" : "not_found", content: "" };
+  return typeof content === "string"
+    ? { kind: "text", content }
+    : { kind: "bytes", content: utf8.readLatin1(content, 0, content.length) };
 };

@@ -15,7 +15,8 @@ exports.setCollected = (paths) => {
 exports.report = (fields) => {
   report = { ...report, ...fields };
 };
-exports.capped = (text, max = TEXT_UNITS_MAX) => (text.length > max ? StringPrototypeSlice(text, 0, max) : text);
+exports.capped = (text, max = TEXT_UNITS_MAX) =>
+  text.length > max ? StringPrototypeSlice(text, 0, max) : text;
 
 function sendEnd(exitCode) {
   ended = true;

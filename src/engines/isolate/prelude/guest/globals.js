@@ -7,7 +7,13 @@ const loop = require("guest/loop");
 const REMOVED = ["WebAssembly", "SharedArrayBuffer", "Atomics"];
 
 function define(name, value) {
-  ObjectDefineProperty(globalThis, name, { __proto__: null, configurable: true, writable: true, enumerable: false, value });
+  ObjectDefineProperty(globalThis, name, {
+    __proto__: null,
+    configurable: true,
+    writable: true,
+    enumerable: false,
+    value,
+  });
 }
 
 function queueMicrotask(callback) {
@@ -32,7 +38,15 @@ exports.install = () => {
   define("global", globalThis);
   define("process", process);
   define("queueMicrotask", queueMicrotask);
-  for (const name of ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "setImmediate", "clearImmediate"]) define(name, loop[name]);
+  for (const name of [
+    "setTimeout",
+    "clearTimeout",
+    "setInterval",
+    "clearInterval",
+    "setImmediate",
+    "clearImmediate",
+  ])
+    define(name, loop[name]);
   defineLazyProperties(globalThis, "buffer", ["Buffer", "atob", "btoa"], false);
   defineLazyProperties(globalThis, "internal/encoding", ["TextEncoder", "TextDecoder"], false);
   defineLazyProperties(globalThis, "internal/url", ["URL", "URLSearchParams"], false);
@@ -41,7 +55,12 @@ exports.install = () => {
   defineLazyProperties(globalThis, "guest/structured-clone", ["structuredClone"], false);
   defineLazyProperties(globalThis, "perf_hooks", ["performance"], false);
   define("console", require("internal/console/global"));
-  ObjectDefineProperty(globalThis, "crypto", { __proto__: null, configurable: true, enumerable: true, get: () => require("crypto").webcrypto });
+  ObjectDefineProperty(globalThis, "crypto", {
+    __proto__: null,
+    configurable: true,
+    enumerable: true,
+    get: () => require("crypto").webcrypto,
+  });
   define("DOMException", require("internal/util").lazyDOMExceptionClass());
   define("print", (...args) => globalThis.console.log(...args));
   define("readline", () => require("guest/stdin").readLine());

@@ -5,7 +5,16 @@
  * A heap ordered by due time, then by age: equal timers fire in the order they were set.
  */
 const {
-  ArrayPrototypePop, ArrayPrototypePush, ArrayPrototypeShift, MathFloor, MathMax, ObjectDefineProperty, ReflectApply, SafeMap, SymbolDispose, SymbolToPrimitive,
+  ArrayPrototypePop,
+  ArrayPrototypePush,
+  ArrayPrototypeShift,
+  MathFloor,
+  MathMax,
+  ObjectDefineProperty,
+  ReflectApply,
+  SafeMap,
+  SymbolDispose,
+  SymbolToPrimitive,
 } = primordials;
 const { validateFunction } = require("internal/validators");
 const { inspect } = require("internal/util/inspect");
@@ -27,7 +36,7 @@ const before = (a, b) => a.due < b.due || (a.due === b.due && a.order < b.order)
 function push(entry) {
   let at = heap.length;
   ArrayPrototypePush(heap, entry);
-  for (; at > 0; ) {
+  for (; at > 0;) {
     const parent = (at - 1) >> 1;
     if (!before(entry, heap[parent])) break;
     heap[at] = heap[parent];
@@ -65,7 +74,12 @@ class Timeout {
     this._timerArgs = args.length > 0 ? args : undefined;
     this._repeat = isRepeat ? this._idleTimeout : null;
     this._destroyed = false;
-    for (const key of ["_armed", "_id", "_ref"]) ObjectDefineProperty(this, key, { __proto__: null, writable: true, value: key === "_ref" ? true : key === "_id" ? ++lastId : 0 });
+    for (const key of ["_armed", "_id", "_ref"])
+      ObjectDefineProperty(this, key, {
+        __proto__: null,
+        writable: true,
+        value: key === "_ref" ? true : key === "_id" ? ++lastId : 0,
+      });
     timersById.set(this._id, this);
     referenced++;
     arm(this);
@@ -243,4 +257,17 @@ function wait() {
   return MathMax(0, dueTimer().due - now());
 }
 
-module.exports = { NOTHING_LEFT, clearImmediate, clearInterval, clearTimeout, nextTick, runTicks, setImmediate, setInterval, setTimeout, turn, Timeout, Immediate };
+module.exports = {
+  NOTHING_LEFT,
+  clearImmediate,
+  clearInterval,
+  clearTimeout,
+  nextTick,
+  runTicks,
+  setImmediate,
+  setInterval,
+  setTimeout,
+  turn,
+  Timeout,
+  Immediate,
+};

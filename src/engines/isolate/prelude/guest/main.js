@@ -2,7 +2,16 @@
  * What the host calls. `start` runs the program's first turn, `turn` each that follows. Both give the host one
  * number, the milliseconds until the next turn, or a negative one when the program has ended.
  */
-const { Error, ErrorPrototype, JSONParse, ObjectDefineProperty, ObjectSetPrototypeOf, ReflectApply, SafeArrayIterator, SafeSet } = primordials;
+const {
+  Error,
+  ErrorPrototype,
+  JSONParse,
+  ObjectDefineProperty,
+  ObjectSetPrototypeOf,
+  ReflectApply,
+  SafeArrayIterator,
+  SafeSet,
+} = primordials;
 const { inspect } = require("internal/util/inspect");
 const clock = require("guest/clock");
 const fatal = require("guest/fatal");
@@ -52,7 +61,15 @@ exports.begin = (header, shared, source, stdinText, ...contents) => {
 
 /** A program like a CommonJS file: `body` is its wrapper function. */
 exports.runScript = (body) => {
-  const module = { id: ".", path: "/work", exports: {}, filename: file, loaded: false, children: [], paths: [] };
+  const module = {
+    id: ".",
+    path: "/work",
+    exports: {},
+    filename: file,
+    loaded: false,
+    children: [],
+    paths: [],
+  };
   const require = modules.requireFrom(file);
   require.main = module;
   return guard(() => ReflectApply(body, module.exports, [module.exports, require, module, file, "/work"]));
@@ -62,7 +79,13 @@ function exposeRequire() {
   const require = modules.requireFrom(file);
   const module = { exports: {} };
   require.main = module;
-  for (const [name, value] of new SafeArrayIterator([["require", require], ["module", module], ["exports", module.exports], ["__filename", file], ["__dirname", "/work"]])) {
+  for (const [name, value] of new SafeArrayIterator([
+    ["require", require],
+    ["module", module],
+    ["exports", module.exports],
+    ["__filename", file],
+    ["__dirname", "/work"],
+  ])) {
     ObjectDefineProperty(globalThis, name, { __proto__: null, configurable: true, writable: true, value });
   }
 }
@@ -134,16 +157,27 @@ exports.turn = () => {
 };
 
 /** A promise was rejected and nobody handled it; the host has only a copy of the error. */
-exports.rejected = (name, message, stack) => guard(() => fatal.unhandledRejection(errorLike(name, message, stack)));
+exports.rejected = (name, message, stack) =>
+  guard(() => fatal.unhandledRejection(errorLike(name, message, stack)));
 exports.rejectedPrimitive = (value) => guard(() => fatal.unhandledRejection(value));
-exports.syntaxError = (message, path, line, column) => guard(() => fatal.syntaxError(message, path, line, column));
+exports.syntaxError = (message, path, line, column) =>
+  guard(() => fatal.syntaxError(message, path, line, column));
 
-const NATIVE_ERRORS = new SafeSet(["Error", "EvalError", "RangeError", "ReferenceError", "SyntaxError", "TypeError", "URIError"]);
+const NATIVE_ERRORS = new SafeSet([
+  "Error",
+  "EvalError",
+  "RangeError",
+  "ReferenceError",
+  "SyntaxError",
+  "TypeError",
+  "URIError",
+]);
 
 /** An error that prints as the one it was copied from: of its class, or of one that has the class's name. */
 function errorLike(name, message, stack) {
   const error = NATIVE_ERRORS.has(name) ? new globalThis[name](message) : new Error(message);
-  const hidden = (object, key, value) => ObjectDefineProperty(object, key, { __proto__: null, configurable: true, writable: true, value });
+  const hidden = (object, key, value) =>
+    ObjectDefineProperty(object, key, { __proto__: null, configurable: true, writable: true, value });
   hidden(error, "stack", stack);
   if (!NATIVE_ERRORS.has(name)) {
     const constructor = hidden(function () {}, "name", name);

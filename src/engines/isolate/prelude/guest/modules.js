@@ -1,14 +1,56 @@
 /* require() as a program sees it: the modules that are safe here, and the files of the call. */
 const {
-  JSONParse, ObjectDefineProperty, RegExpPrototypeSymbolReplace, SafeMap, SafeSet, StringPrototypeEndsWith, StringPrototypeSlice, StringPrototypeStartsWith, SyntaxError, Error, ObjectAssign, ObjectKeys, ArrayPrototypeFilter, ReflectApply, SafeArrayIterator,
+  JSONParse,
+  ObjectDefineProperty,
+  RegExpPrototypeSymbolReplace,
+  SafeMap,
+  SafeSet,
+  StringPrototypeEndsWith,
+  StringPrototypeSlice,
+  StringPrototypeStartsWith,
+  SyntaxError,
+  Error,
+  ObjectAssign,
+  ObjectKeys,
+  ArrayPrototypeFilter,
+  ReflectApply,
+  SafeArrayIterator,
 } = primordials;
 const files = require("guest/files");
 const sources = require("guest/sources");
 
 const ROOT_FILE = "/work/main.js";
 const AVAILABLE = new SafeSet([
-  "assert", "assert/strict", "async_hooks", "buffer", "console", "crypto", "diagnostics_channel", "events", "fs", "fs/promises", "module", "os", "path", "path/posix", "path/win32", "perf_hooks",
-  "process", "punycode", "querystring", "readline", "readline/promises", "stream", "stream/promises", "string_decoder", "sys", "timers", "timers/promises", "url", "util", "util/types",
+  "assert",
+  "assert/strict",
+  "async_hooks",
+  "buffer",
+  "console",
+  "crypto",
+  "diagnostics_channel",
+  "events",
+  "fs",
+  "fs/promises",
+  "module",
+  "os",
+  "path",
+  "path/posix",
+  "path/win32",
+  "perf_hooks",
+  "process",
+  "punycode",
+  "querystring",
+  "readline",
+  "readline/promises",
+  "stream",
+  "stream/promises",
+  "string_decoder",
+  "sys",
+  "timers",
+  "timers/promises",
+  "url",
+  "util",
+  "util/types",
 ]);
 
 const bare = (id) => (StringPrototypeStartsWith(id, "node:") ? StringPrototypeSlice(id, 5) : id);
@@ -29,7 +71,15 @@ const cache = new SafeMap();
 exports.locate = (id, directory) => {
   const { posix } = require("path");
   const base = posix.resolve(directory, id);
-  for (const candidate of new SafeArrayIterator([base, `${base}.js`, `${base}.cjs`, `${base}.mjs`, `${base}.json`, posix.join(base, "index.js")])) if (files.read(candidate) !== undefined) return candidate;
+  for (const candidate of new SafeArrayIterator([
+    base,
+    `${base}.js`,
+    `${base}.cjs`,
+    `${base}.mjs`,
+    `${base}.json`,
+    posix.join(base, "index.js"),
+  ]))
+    if (files.read(candidate) !== undefined) return candidate;
   return undefined;
 };
 
@@ -45,8 +95,16 @@ function load(path) {
     sources.note(path, text);
     const compile = globalThis.eval;
     const body = RegExpPrototypeSymbolReplace(/^#!/, text, "//");
-    const wrapped = (0, compile)(`(function (exports, require, module, __filename, __dirname) { ${body}\n})\n//# sourceURL=${path}`);
-    ReflectApply(wrapped, module.exports, [module.exports, exports.requireFrom(path), module, path, require("path").posix.dirname(path)]);
+    const wrapped = (0, compile)(
+      `(function (exports, require, module, __filename, __dirname) { ${body}\n})\n//# sourceURL=${path}`,
+    );
+    ReflectApply(wrapped, module.exports, [
+      module.exports,
+      exports.requireFrom(path),
+      module,
+      path,
+      require("path").posix.dirname(path),
+    ]);
   }
   module.loaded = true;
   return module.exports;
@@ -57,9 +115,19 @@ exports.requireFrom = (from) => {
   const directory = require("path").posix.dirname(from);
   const find = (id) => {
     require("internal/validators").validateString(id, "id");
-    if (id === "") throw new (require("internal/errors").codes.ERR_INVALID_ARG_VALUE)("id", id, "must be a non-empty string");
+    if (id === "")
+      throw new (require("internal/errors").codes.ERR_INVALID_ARG_VALUE)(
+        "id",
+        id,
+        "must be a non-empty string",
+      );
     if (exports.isBuiltin(id)) return undefined;
-    const isPath = StringPrototypeStartsWith(id, "./") || StringPrototypeStartsWith(id, "../") || StringPrototypeStartsWith(id, "/") || id === "." || id === "..";
+    const isPath =
+      StringPrototypeStartsWith(id, "./") ||
+      StringPrototypeStartsWith(id, "../") ||
+      StringPrototypeStartsWith(id, "/") ||
+      id === "." ||
+      id === "..";
     const path = isPath ? exports.locate(id, directory) : undefined;
     if (path === undefined) throw notFound(id, from);
     return path;
@@ -68,13 +136,21 @@ exports.requireFrom = (from) => {
     const path = find(id);
     return path === undefined ? exports.builtin(id) : load(path);
   };
-  return ObjectAssign(requireHere, { resolve: (id) => find(id) ?? id, main: undefined, cache: {}, extensions: {} });
+  return ObjectAssign(requireHere, {
+    resolve: (id) => find(id) ?? id,
+    main: undefined,
+    cache: {},
+    extensions: {},
+  });
 };
 
 /** Names that `import { name } from` may take of a built-in module, joined by commas; undefined for others. */
 exports.exportNames = (id) => {
   const module = exports.builtin(id);
   if (module === undefined) return undefined;
-  return ArrayPrototypeFilter(ObjectKeys(module), (name) => name !== "default" && /^[A-Za-z_$][\w$]*$/.test(name)).join(",");
+  return ArrayPrototypeFilter(
+    ObjectKeys(module),
+    (name) => name !== "default" && /^[A-Za-z_$][\w$]*$/.test(name),
+  ).join(",");
 };
 exports.ROOT_FILE = ROOT_FILE;

@@ -3,7 +3,15 @@
  * a ring of the last half, then counters. So nothing grows, and what was written before an endless loop or a
  * crash of the isolate is kept. The layout is that of capture.ts.
  */
-const { AtomicsStore, Int32Array, StringPrototypeCharCodeAt, StringPrototypeSlice, TypedArrayPrototypeSet, TypedArrayPrototypeSubarray, Uint8Array } = primordials;
+const {
+  AtomicsStore,
+  Int32Array,
+  StringPrototypeCharCodeAt,
+  StringPrototypeSlice,
+  TypedArrayPrototypeSet,
+  TypedArrayPrototypeSubarray,
+  Uint8Array,
+} = primordials;
 const utf8 = require("guest/utf8");
 
 const HEADER_BYTES = 64;
@@ -24,7 +32,12 @@ exports.attach = (shared, outputBytes) => {
   counters = new Int32Array(shared, 0, HEADER_BYTES / 4);
   const stream = (index) => {
     const at = HEADER_BYTES + index * outputBytes;
-    return { index, total: 0, head: new Uint8Array(shared, at, headBytes), tail: new Uint8Array(shared, at + headBytes, tailBytes) };
+    return {
+      index,
+      total: 0,
+      head: new Uint8Array(shared, at, headBytes),
+      tail: new Uint8Array(shared, at + headBytes, tailBytes),
+    };
   };
   streams = [stream(0), stream(1)];
   cap = outputBytes * WRITTEN_PER_KEPT;
@@ -33,14 +46,18 @@ exports.attach = (shared, outputBytes) => {
 exports.markHalted = () => AtomicsStore(counters, HALTED, 1);
 
 function copy(bytes, length, target, at) {
-  TypedArrayPrototypeSet(target, length === bytes.length ? bytes : TypedArrayPrototypeSubarray(bytes, 0, length), at);
+  TypedArrayPrototypeSet(
+    target,
+    length === bytes.length ? bytes : TypedArrayPrototypeSubarray(bytes, 0, length),
+    at,
+  );
 }
 
 function keep(stream, bytes, length) {
   const { head, tail, total } = stream;
   const toHead = total >= head.length ? 0 : length < head.length - total ? length : head.length - total;
   if (toHead > 0) copy(bytes, toHead, head, total);
-  for (let done = toHead; done < length; ) {
+  for (let done = toHead; done < length;) {
     const at = (total + done - head.length) % tail.length;
     const run = length - done < tail.length - at ? length - done : tail.length - at;
     TypedArrayPrototypeSet(tail, TypedArrayPrototypeSubarray(bytes, done, done + run), at);
@@ -60,11 +77,20 @@ function put(stream, bytes, length) {
 exports.write = (fd, data) => {
   const stream = streams[fd - 1];
   if (typeof data !== "string") return put(stream, data, data.length);
-  for (let at = 0; at < data.length; ) {
+  for (let at = 0; at < data.length;) {
     let end = at + CHUNK_UNITS < data.length ? at + CHUNK_UNITS : data.length;
     const last = StringPrototypeCharCodeAt(data, end - 1);
     if (end < data.length && last >= 0xd800 && last <= 0xdbff) end--;
-    put(stream, scratch, utf8.write(scratch, end - at === data.length ? data : StringPrototypeSlice(data, at, end), 0, scratch.length).written);
+    put(
+      stream,
+      scratch,
+      utf8.write(
+        scratch,
+        end - at === data.length ? data : StringPrototypeSlice(data, at, end),
+        0,
+        scratch.length,
+      ).written,
+    );
     at = end;
   }
   return undefined;

@@ -1,5 +1,15 @@
 /* The `process` of the program. Node's own modules hold the same object; here it gets what a program sees. */
-const { ArrayPrototypeUnshift, BigInt, Error, MathFloor, ObjectDefineProperty, ObjectDefineProperties, ObjectSetPrototypeOf, Proxy, String } = primordials;
+const {
+  ArrayPrototypeUnshift,
+  BigInt,
+  Error,
+  MathFloor,
+  ObjectDefineProperty,
+  ObjectDefineProperties,
+  ObjectSetPrototypeOf,
+  Proxy,
+  String,
+} = primordials;
 const EventEmitter = require("events");
 const { codes } = require("internal/errors");
 const clock = require("guest/clock");
@@ -17,9 +27,14 @@ class OutputStream extends EventEmitter {
     this._type = "pipe";
   }
   write(chunk, encoding, callback) {
-    if (typeof chunk === "string" && (typeof encoding !== "string" || encoding === "utf8" || encoding === "utf-8")) output.write(this.fd, chunk);
+    if (
+      typeof chunk === "string" &&
+      (typeof encoding !== "string" || encoding === "utf8" || encoding === "utf-8")
+    )
+      output.write(this.fd, chunk);
     else if (typeof chunk === "string") output.write(this.fd, require("buffer").Buffer.from(chunk, encoding));
-    else if (primordials.ArrayBufferIsView(chunk)) output.write(this.fd, new primordials.Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+    else if (primordials.ArrayBufferIsView(chunk))
+      output.write(this.fd, new primordials.Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
     else throw new codes.ERR_INVALID_ARG_TYPE("chunk", ["string", "Buffer", "TypedArray", "DataView"], chunk);
     const done = typeof encoding === "function" ? encoding : callback;
     if (typeof done === "function") loop.nextTick(done, null);
@@ -69,18 +84,54 @@ exports.stderr = new OutputStream(2);
 
 /** Done once for each isolate, before the call is known. */
 exports.install = () => {
-  const proto = ObjectDefineProperty({ __proto__: EventEmitter.prototype }, "constructor", { __proto__: null, configurable: true, writable: true, value: function process() {} });
+  const proto = ObjectDefineProperty({ __proto__: EventEmitter.prototype }, "constructor", {
+    __proto__: null,
+    configurable: true,
+    writable: true,
+    value: function process() {},
+  });
   ObjectSetPrototypeOf(process, proto);
-  ObjectDefineProperty(process, primordials.SymbolToStringTag, { __proto__: null, configurable: true, value: "process" });
+  ObjectDefineProperty(process, primordials.SymbolToStringTag, {
+    __proto__: null,
+    configurable: true,
+    value: "process",
+  });
   EventEmitter.call(process);
   Object.assign(process, {
-    title: "node", pid: 2, ppid: 1, arch: "x64", platform: "linux", execPath: "/usr/local/bin/node", execArgv: [], exitCode: undefined, debugPort: 9229,
-    features: { inspector: false, typescript: false }, config: {}, release: { name: "node" }, argv0: "node",
-    nextTick: loop.nextTick, hrtime, exit: finish.exit, reallyExit: finish.exitNow, abort: () => finish.exitNow(134),
-    cwd: () => "/work", chdir: refuse("chdir"), umask: () => 0o22, kill: refuse("kill"), uptime: () => clock.now() / 1000,
-    getuid: () => 65534, geteuid: () => 65534, getgid: () => 65534, getegid: () => 65534, getgroups: () => [65534],
-    memoryUsage: Object.assign(usage, { rss: () => usage().rss }), cpuUsage: () => ({ user: MathFloor(clock.now() * 1000), system: 0 }), resourceUsage: () => ({}),
-    binding: refuse("binding"), emitWarning: require("internal/process/warning").emitWarning, getBuiltinModule: (id) => require("guest/modules").builtin(id),
+    title: "node",
+    pid: 2,
+    ppid: 1,
+    arch: "x64",
+    platform: "linux",
+    execPath: "/usr/local/bin/node",
+    execArgv: [],
+    exitCode: undefined,
+    debugPort: 9229,
+    features: { inspector: false, typescript: false },
+    config: {},
+    release: { name: "node" },
+    argv0: "node",
+    nextTick: loop.nextTick,
+    hrtime,
+    exit: finish.exit,
+    reallyExit: finish.exitNow,
+    abort: () => finish.exitNow(134),
+    cwd: () => "/work",
+    chdir: refuse("chdir"),
+    umask: () => 0o22,
+    kill: refuse("kill"),
+    uptime: () => clock.now() / 1000,
+    getuid: () => 65534,
+    geteuid: () => 65534,
+    getgid: () => 65534,
+    getegid: () => 65534,
+    getgroups: () => [65534],
+    memoryUsage: Object.assign(usage, { rss: () => usage().rss }),
+    cpuUsage: () => ({ user: MathFloor(clock.now() * 1000), system: 0 }),
+    resourceUsage: () => ({}),
+    binding: refuse("binding"),
+    emitWarning: require("internal/process/warning").emitWarning,
+    getBuiltinModule: (id) => require("guest/modules").builtin(id),
   });
   ObjectDefineProperties(process, {
     stdin: lazy(() => require("guest/stdin").createStream()),
@@ -88,7 +139,10 @@ exports.install = () => {
     stderr: lazy(() => exports.stderr),
   });
   process.on("warning", (warning) => {
-    output.write(2, `(node:${process.pid}) ${warning.code === undefined ? "" : `[${warning.code}] `}${warning.name}: ${warning.message}\n(Use \`node --trace-${warning.name === "DeprecationWarning" ? "deprecation" : "warnings"} ...\` to show where the warning was created)\n`);
+    output.write(
+      2,
+      `(node:${process.pid}) ${warning.code === undefined ? "" : `[${warning.code}] `}${warning.name}: ${warning.message}\n(Use \`node --trace-${warning.name === "DeprecationWarning" ? "deprecation" : "warnings"} ...\` to show where the warning was created)\n`,
+    );
   });
 };
 
@@ -97,9 +151,17 @@ exports.begin = ({ args, env, file }) => {
   process.argv = ["/usr/local/bin/node", file];
   for (let i = 0; i < args.length; i++) process.argv[i + 2] = args[i];
   /* As the operating system does, the environment holds strings only. */
-  process.env = new Proxy({ ...env }, {
-    set: (target, key, value) => ((target[key] = String(value)), true),
-    defineProperty: (target, key, descriptor) => ObjectDefineProperty(target, key, { __proto__: null, ...descriptor, value: String(descriptor.value) }) === target,
-  });
+  process.env = new Proxy(
+    { ...env },
+    {
+      set: (target, key, value) => ((target[key] = String(value)), true),
+      defineProperty: (target, key, descriptor) =>
+        ObjectDefineProperty(target, key, {
+          __proto__: null,
+          ...descriptor,
+          value: String(descriptor.value),
+        }) === target,
+    },
+  );
   process.exitCode = undefined;
 };

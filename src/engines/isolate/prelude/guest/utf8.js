@@ -1,5 +1,10 @@
 /* UTF-8 in plain JavaScript, shared by Buffer, the text coders and the program's output. */
-const { ArrayPrototypeJoin, ArrayPrototypePush: push, StringFromCharCodeApply, StringPrototypeCharCodeAt } = primordials;
+const {
+  ArrayPrototypeJoin,
+  ArrayPrototypePush: push,
+  StringFromCharCodeApply,
+  StringPrototypeCharCodeAt,
+} = primordials;
 
 const REPLACEMENT = 0xfffd;
 /** Arguments of one fromCharCode call; well under what the smallest stack holds. */
@@ -65,7 +70,14 @@ const secondMax = (lead) => (lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf)
 function sequenceLength(bytes, i, end) {
   const lead = bytes[i];
   if (lead < 0x80) return 1;
-  const length = lead >= 0xc2 && lead <= 0xdf ? 2 : lead >= 0xe0 && lead <= 0xef ? 3 : lead >= 0xf0 && lead <= 0xf4 ? 4 : 0;
+  const length =
+    lead >= 0xc2 && lead <= 0xdf
+      ? 2
+      : lead >= 0xe0 && lead <= 0xef
+        ? 3
+        : lead >= 0xf0 && lead <= 0xf4
+          ? 4
+          : 0;
   if (length === 0) return -1;
   for (let k = 1; k < length; k++) {
     const byte = i + k < end ? bytes[i + k] : 0;
@@ -75,7 +87,7 @@ function sequenceLength(bytes, i, end) {
 }
 
 exports.isWellFormed = (bytes) => {
-  for (let i = 0; i < bytes.length; ) {
+  for (let i = 0; i < bytes.length;) {
     const length = sequenceLength(bytes, i, bytes.length);
     if (length < 0) return false;
     i += length;
@@ -87,13 +99,19 @@ exports.isWellFormed = (bytes) => {
 exports.read = (bytes, start, end) => {
   const parts = [];
   let units = [];
-  for (let i = start; i < end; ) {
+  for (let i = start; i < end;) {
     const length = sequenceLength(bytes, i, end);
     if (length === 1) push(units, bytes[i]);
     else if (length === 2) push(units, ((bytes[i] & 31) << 6) | (bytes[i + 1] & 63));
-    else if (length === 3) push(units, ((bytes[i] & 15) << 12) | ((bytes[i + 1] & 63) << 6) | (bytes[i + 2] & 63));
+    else if (length === 3)
+      push(units, ((bytes[i] & 15) << 12) | ((bytes[i + 1] & 63) << 6) | (bytes[i + 2] & 63));
     else if (length === 4) {
-      const point = (((bytes[i] & 7) << 18) | ((bytes[i + 1] & 63) << 12) | ((bytes[i + 2] & 63) << 6) | (bytes[i + 3] & 63)) - 0x10000;
+      const point =
+        (((bytes[i] & 7) << 18) |
+          ((bytes[i + 1] & 63) << 12) |
+          ((bytes[i + 2] & 63) << 6) |
+          (bytes[i + 3] & 63)) -
+        0x10000;
       push(units, 0xd800 + (point >> 10), 0xdc00 + (point & 0x3ff));
     } else push(units, REPLACEMENT);
     i += length < 0 ? -length : length;

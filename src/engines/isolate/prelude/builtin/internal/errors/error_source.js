@@ -29,7 +29,10 @@ exports.getErrorSourceExpression = (error) => {
   const at = placeOf(error.stack);
   const line = at && require("guest/sources").lineOf(at.file, at.line);
   if (line === undefined) return undefined;
-  const before = RegExpPrototypeExec(/[\w$]+(?:\??\.[\w$]*|\[['"]\w+['"]\])*$/, StringPrototypeSlice(line, 0, at.column - 1));
+  const before = RegExpPrototypeExec(
+    /[\w$]+(?:\??\.[\w$]*|\[['"]\w+['"]\])*$/,
+    StringPrototypeSlice(line, 0, at.column - 1),
+  );
   const start = at.column - 1 - (before?.[0].length ?? 0);
   return StringPrototypeSlice(line, start, callEnd(line, at.column - 1));
 };

@@ -3,7 +3,8 @@ const { Symbol } = primordials;
 
 exports.markTransferMode = () => undefined;
 exports.setup = () => undefined;
-exports.structuredClone = (value, options) => require("guest/structured-clone").structuredClone(value, options);
+exports.structuredClone = (value, options) =>
+  require("guest/structured-clone").structuredClone(value, options);
 exports.kClone = Symbol("kClone");
 exports.kDeserialize = Symbol("kDeserialize");
 exports.kTransfer = Symbol("kTransfer");
