@@ -153,7 +153,7 @@ describe("conclude", () => {
       stdout: captured("out"),
       stderr: captured("err"),
       startMs: 2.00049,
-      runMs: 3.14159,
+      runMs: 4.56789,
       usage: { wall_ms: 1.23456, cpu_ms: 0.98765, memory_peak_bytes: 7, processes: 2 },
       report: { error: { type: "ValueError", message: "m", line: 3 }, value: "42" },
     });
@@ -170,7 +170,7 @@ describe("conclude", () => {
       value: "42",
       files: {},
       usage: { wall_ms: 1.235, cpu_ms: 0.988, memory_peak_bytes: 7, processes: 2 },
-      timing: { queued_ms: 7.123, started_ms: 9.124, run_ms: 3.142 },
+      timing: { queued_ms: 7.123, started_ms: 9.124, run_ms: 4.568 },
       detail: null,
     });
   });

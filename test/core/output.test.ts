@@ -108,7 +108,7 @@ function around(found: string, dropped: number, whole: Buffer): { before: Buffer
     const after = Buffer.from(found.slice(at + mark.length));
     if (before.length + dropped + after.length === whole.length) return { before, after };
   }
-  expect.fail(`no mark of ${dropped} bytes in ${JSON.stringify(found)}`);
+  return expect.fail(`no mark of ${dropped} bytes in ${JSON.stringify(found)}`);
 }
 
 describe("base64", () => {
