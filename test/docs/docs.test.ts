@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { renderConfigMarkdown } from "../../src/config/describe.ts";
 import { ERROR_CODES } from "../../src/contract/errors.ts";
 import { OUTCOMES } from "../../src/contract/outcome.ts";
-import { run, runModule } from "./child.ts";
+import { type Service, startService } from "../support/service.ts";
+import { type Finished, run, runModule } from "./child.ts";
 import { anchors, fencedBlocks, links, namedRows, pages, prose, readPage, root } from "./pages.ts";
 
 let directory = "";
@@ -18,10 +19,9 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 describe("tables", () => {
   test("docs/errors.md has every code, as src/contract/errors.ts has it", () => {
     const comments = new Map(
-      [...readPage("src/contract/errors.ts").matchAll(/\/\*\* (.*) \*\/\n {2}(\w+): \{ status/g)].map((match) => [
-        match[2],
-        match[1],
-      ]),
+      [...readPage("src/contract/errors.ts").matchAll(/\/\*\* (.*) \*\/\n {2}(\w+): \{ status/g)].map(
+        (match) => [match[2], match[1]],
+      ),
     );
     const rows = Object.entries(ERROR_CODES).map(([code, { status, fault, retryable }]) => [
       `\`${code}\``,
@@ -77,10 +77,12 @@ describe("references", () => {
     expect(rows.length).toBeGreaterThan(30);
     const unkept = rows.filter((row) => {
       if (row.includes("[pending]")) return false;
-      const keepers = [...row.matchAll(/\[([^\]]+)\]\((test\/[\w./-]+)\)/g)];
+      const keepers = [...row.matchAll(/\[`([^`]+)`\]\((test\/[\w./-]+)\)/g)];
       return (
         keepers.length === 0 ||
-        keepers.some(([, name = "", file = ""]) => !existsSync(path.join(root, file)) || !readPage(file).includes(name))
+        keepers.some(
+          ([, name = "", file = ""]) => !existsSync(path.join(root, file)) || !readPage(file).includes(name),
+        )
       );
     });
     expect(unkept).toEqual([]);
@@ -104,25 +106,63 @@ describe("README.md", () => {
 
   test("the script behind its commands prepares the clone and starts an entry", async () => {
     const script = "scripts/run.mjs";
-    expect(await run(process.execPath, [script])).toMatchObject({ code: 2, stderr: expect.stringContaining("usage:") as string });
-    expect(await run(process.execPath, [script, "src/main.ts", "version"])).toEqual({ code: 0, stdout: "0.1.0\n", stderr: "" });
+    expect(await run(process.execPath, [script])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("usage:") as string,
+    });
+    expect(await run(process.execPath, [script, "src/main.ts", "version"])).toEqual({
+      code: 0,
+      stdout: "0.1.0\n",
+      stderr: "",
+    });
     const help = await run(process.execPath, [script, "src/main.ts", "help"]);
     expect(help.stdout).toContain("Usage: rollcall <command>");
   });
 
   test("its library example does what it shows", async () => {
-    const [example, shown] = libraryExample();
-    expect(example?.text.trim().split("\n")).toHaveLength(4);
-    const { code, stdout, stderr } = await runModule(example?.text ?? "", directory, path.join(directory, "loaded"));
-    expect({ code, stderr, stdout }).toEqual({ code: 0, stderr: "", stdout: shown?.text });
+    const example = fencedBlocks(readPage("README.md")).find(
+      ({ language, text }) => language === "js" && text.includes('from "rollcall"'),
+    );
+    const source = example?.text ?? "";
+    expect(source.trim().split("\n")).toHaveLength(4);
+    const shown = [...source.matchAll(/\/\/ (.+)$/gm)].map(([, said]) => `${said}\n`).join("");
+    const { code, stdout, stderr } = await runModule(source, directory, path.join(directory, "loaded"));
+    expect({ code, stderr, stdout }).toEqual({ code: 0, stderr: "", stdout: shown });
   });
 });
 
-/** The block in JavaScript that imports the library, and the one behind it. */
-function libraryExample() {
-  const blocks = fencedBlocks(readPage("README.md"));
-  const at = blocks.findIndex(({ language, text }) => language === "js" && text.includes('from "rollcall"'));
-  return blocks.slice(at, at + 2);
+describe("over HTTP", () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(() => service.stop());
+
+  test.each(["README.md", "docs/http-api.md"])("%s: its examples over HTTP are real", async (file) => {
+    const blocks = fencedBlocks(readPage(file));
+    const examples = blocks.flatMap(({ language, text }, at) => {
+      const shown = blocks[at + 1];
+      const hasAnswer = shown?.language === "json" || shown?.language === "ndjson";
+      return language === "sh" && text.includes("curl ") && hasAnswer ? [{ command: text, shown }] : [];
+    });
+    expect(examples.length).toBeGreaterThan(1);
+    for (const { command, shown } of examples) {
+      const address = service.url.replace("http://", "");
+      const { stdout }: Finished = await run("sh", ["-c", command.replaceAll("localhost:8707", address)]);
+      const real = shown.language === "json" ? [stdout] : stdout.trim().split("\n");
+      const told = shown.language === "json" ? [shown.text] : shown.text.trim().split("\n");
+      expect(told.map(unmeasured), command).toEqual(real.map(unmeasured));
+    }
+  });
+});
+
+/** A JSON text without what differs from run to run: measured numbers and ids that the service drew. */
+function unmeasured(text: string): unknown {
+  return JSON.parse(text, (key, value: unknown) => {
+    if (key === "usage" || key === "timing") return Object.keys(value as object);
+    if (key === "id" && /^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(String(value))) return "drawn";
+    return value;
+  }) as unknown;
 }
 
 test("importing the library loads no server, no metrics and no engine", async () => {
@@ -131,6 +171,7 @@ test("importing the library loads no server, no metrics and no engine", async ()
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const modules = readFileSync(loaded, "utf8").split("\n");
   expect(modules.some((url) => url.endsWith("/src/core/local-executor.ts"))).toBe(true);
-  const unwanted = /node_modules\/(?:@?fastify|pino|prom-client|undici|piscina|isolated-vm)\b|\/src\/(?:http|observe|engines|client)\//;
+  const unwanted =
+    /node_modules\/(?:@?fastify|pino|prom-client|undici|piscina|isolated-vm)\b|\/src\/(?:http|observe|engines|client)\//;
   expect(modules.filter((url) => unwanted.test(url))).toEqual([]);
 });
