@@ -76,10 +76,8 @@ static PyObject *open_slot(PyObject *self, PyObject *args) {
         if (own >= 0) close(own);
         return PyErr_SetFromErrno(PyExc_OSError);
     }
-    PyOS_BeforeFork();
     pid_t pid = fork();
     if (pid == 0) {
-        PyOS_AfterFork_Child();
         close(own);
         close(keep_out);
         static struct slot slot;
@@ -88,7 +86,6 @@ static PyObject *open_slot(PyObject *self, PyObject *args) {
         return describe_request(&slot, &request);
     }
     int error = errno;
-    PyOS_AfterFork_Parent();
     /* Without the way back the next fork would fail once this slot is gone. */
     int back = setns(own, CLONE_NEWPID);
     close(own);

@@ -1,7 +1,10 @@
 """What a fork server does before its first fork: imports, and the checks that make forking safe."""
 
+import atexit
 import os
 import sys
+
+import exercises
 
 #: Modules of the standard library that small programs import most.
 STANDARD = (
@@ -11,29 +14,8 @@ STANDARD = (
     "traceback types typing warnings weakref multiprocessing multiprocessing.pool concurrent.futures"
 ).split()
 
-#: Reseeds the `random` module's shared generator; taken out of the fork hooks, see `program.reseed`.
-reseed_random = None
-
-
-def _import_random():
-    """Imports `random` without its after-fork hook, which costs every call some 30 page faults."""
-    global reseed_random
-    register = os.register_at_fork
-
-    def capture(*, before=None, after_in_child=None, after_in_parent=None):
-        global reseed_random
-        reseed_random = after_in_child
-
-    os.register_at_fork = capture
-    try:
-        import random  # noqa: F401
-    finally:
-        os.register_at_fork = register
-
-
 def preload(modules, sys_path):
     """Imports `modules`; returns the names of those that cannot be imported here."""
-    _import_random()
     import site
 
     # `exit`, `quit`, `help` and `copyright`, which -S leaves out.
@@ -50,7 +32,19 @@ def preload(modules, sys_path):
             __import__(name)
         except ImportError as error:
             missing.append(error.name or name)
+    exercises.exercise(modules)
+    _keep_exit_functions()
     return missing
+
+
+def _keep_exit_functions():
+    """Of what the preloaded modules want done at the end, keeps what a program could notice."""
+    import logging
+    import multiprocessing.util
+
+    atexit._clear()
+    atexit.register(logging.shutdown)
+    atexit.register(multiprocessing.util._exit_function)
 
 
 def doubt(allowed_descriptors):

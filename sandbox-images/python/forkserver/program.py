@@ -9,13 +9,12 @@ import atexit
 import gc
 import json
 import os
+import random
 import signal
 import sys
 import threading
 import types
 from importlib.machinery import SourceFileLoader
-
-import preload
 
 WORK_DIRECTORY = "/work"
 #: Characters of a message or value; six bytes each at most fit the report.
@@ -46,7 +45,7 @@ def execute(argv, env):
 
 def reseed():
     """Gives this call random state of its own; it costs some 280 page faults."""
-    preload.reseed_random()
+    random.seed()
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()
