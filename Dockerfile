@@ -28,6 +28,6 @@ COPY --from=build /app/dist dist
 ENV NODE_ENV=production ROLLCALL_HTTP_HOST=0.0.0.0
 EXPOSE 8707
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:8707/readyz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.ROLLCALL_HTTP_PORT ?? 8707) + '/readyz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "/app/dist/main.js"]
 CMD ["serve"]
