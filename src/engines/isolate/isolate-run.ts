@@ -144,12 +144,12 @@ export class IsolateRun {
     else this.#timers.push(setTimeout(() => this.#watchCpu(limitMs), Math.max(5, left / 2)));
   }
 
-  async #call(name: string, ...args: unknown[]): Promise<unknown> {
-    const fn = await this.#warm.main.get(name, { reference: true });
-    return fn.apply(undefined, args as never[], { result: { copy: true } });
+  #call(name: string, ...args: unknown[]): Promise<unknown> {
+    return this.#warm.entry(name).apply(undefined, args as ivm.Transferable[], { result: { copy: true } });
   }
 
-  async #begin(): Promise<string> {
+  /** On this thread: it runs nothing of the program. */
+  #begin(): string {
     const { message, capture } = this.#task;
     const source = Buffer.from(this.#task.source).toString("utf8");
     const stdin = asGuestString(this.#task.stdin);
@@ -166,19 +166,15 @@ export class IsolateRun {
       files: files.map((file, index) => ({ path: message.filePaths[index], isText: file.isText })),
     };
     const shared = new ivm.ExternalCopy(capture);
-    await this.#call(
-      "begin",
-      JSON.stringify(header),
-      shared.copyInto({ release: true }),
-      source,
-      stdin.text,
-      ...files.map((file) => file.text),
-    );
+    const strings = [source, stdin.text, ...files.map((file) => file.text)];
+    this.#warm
+      .entry("begin")
+      .applySync(undefined, [JSON.stringify(header), shared.copyInto({ release: true }), ...strings]);
     return source;
   }
 
   async #drive(): Promise<void> {
-    const source = await this.#begin();
+    const source = this.#begin();
     await this.#turn(() => this.#first(source));
     for (let turns = 1; this.#ending === undefined; turns++) {
       const waitMs = await this.#turn(() => this.#call("turn"));

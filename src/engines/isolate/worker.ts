@@ -14,27 +14,26 @@ export interface WorkerTask extends RunTask {
 
 const library = new GuestLibrary();
 let memoryBytes = Number((workerData as { memoryBytes?: unknown } | null)?.memoryBytes ?? 512 << 20);
-let warm: Promise<WarmIsolate> | undefined = library.makeIsolate(memoryBytes);
+let warm: WarmIsolate | undefined = library.makeIsolate(memoryBytes);
 
-async function takeIsolate(memoryBytesAsked: number): Promise<WarmIsolate> {
+function takeIsolate(memoryBytesAsked: number): WarmIsolate {
   const ready = warm;
   warm = undefined;
   memoryBytes = memoryBytesAsked;
-  const isolate = await ready;
-  if (isolate?.memoryBytes === memoryBytesAsked) return isolate;
-  isolate?.isolate.dispose();
+  if (ready?.memoryBytes === memoryBytesAsked) return ready;
+  ready?.isolate.dispose();
   return library.makeIsolate(memoryBytesAsked);
 }
 
-/** Resolves once the first isolate is ready. */
-export async function ready(): Promise<void> {
-  await warm;
+/** Returns once this module has loaded, and with it made the first isolate. */
+export function ready(): void {
+  // Nothing is left to do.
 }
 
 export async function run(task: WorkerTask): Promise<RunOutcome> {
   const { port, message } = task;
   try {
-    const isolate = await takeIsolate(message.limits.memoryBytes);
+    const isolate = takeIsolate(message.limits.memoryBytes);
     const current = new IsolateRun(isolate, task);
     port.on("message", (reason: "cancel" | "memory") => current.endBy(reason));
     port.postMessage("started");
