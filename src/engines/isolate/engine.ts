@@ -6,7 +6,7 @@
  * loops (a BigInt power, a huge sort) hear no termination, so that only killing the process ends them. With
  * several calls in a process nobody could tell which of them it was, and neighbours would lose their runs to
  * it again and again. With one, the process's memory, CPU time and end are the call's own, and blame is
- * certain. The price is about 75 MB for each idle slot. One spare for all stands ready, so that a slot whose
+ * certain. The price is about 70 MB for each idle slot. One spare for all stands ready, so that a slot whose
  * host was killed goes on at once.
  */
 import type { Confinement } from "../../confine/ports.ts";
@@ -71,8 +71,14 @@ class IsolateEngine implements Engine {
   }
 
   async start(): Promise<void> {
-    this.#spare ??= this.#launch();
-    this.#versions = await (await this.#spare).versions;
+    const first = this.#spare ?? this.#launch();
+    this.#spare = first;
+    try {
+      this.#versions = await (await first).versions;
+    } catch (error) {
+      this.#spare = undefined;
+      throw error;
+    }
   }
 
   async openSandbox(index: number): Promise<Sandbox> {
@@ -114,7 +120,7 @@ class IsolateEngine implements Engine {
             "namespaces without a network, read-only root, no capabilities, seccomp, a cgroup for each host",
         },
       ],
-      detail: { ...this.#options.confinementDetail, ...this.#versions, isolated_vm: "7.0.1" },
+      detail: { ...this.#options.confinementDetail, ...this.#versions },
     };
   }
 

@@ -5,6 +5,7 @@
  *
  * Arguments: path of the engine's socket, memory limit that the first isolate is made for.
  */
+import { createRequire } from "node:module";
 import net from "node:net";
 import { MessageChannel } from "node:worker_threads";
 import { Piscina } from "piscina";
@@ -185,4 +186,5 @@ socket.on("error", () => process.kill(process.pid, "SIGKILL"));
 
 await worker.run(undefined as unknown as WorkerTask, { name: "ready" });
 const { node, v8 } = process.versions;
-send({ kind: "ready", versions: { node, v8 } });
+const isolatedVm = createRequire(import.meta.url)("isolated-vm/package.json") as { readonly version: string };
+send({ kind: "ready", versions: { node, v8, isolated_vm: isolatedVm.version } });

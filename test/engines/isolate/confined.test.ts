@@ -79,6 +79,10 @@ if (typeof confinement === "string") {
 
   test("no container is left after the end", async () => {
     await engine.close();
-    await expect.poll(() => readdirSync(stateDirectory, { recursive: true }).filter((name) => String(name).includes("isolate-"))).toEqual([]);
+    await expect
+      .poll(() =>
+        readdirSync(stateDirectory, { recursive: true }).filter((name) => String(name).includes("isolate-")),
+      )
+      .toEqual([]);
   });
 }

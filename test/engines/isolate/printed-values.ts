@@ -89,6 +89,7 @@ export const PRINTED: readonly string[] = [
   `try { require("nothing-here"); } catch (e) { console.log(e.code, e.message.split("\\n")[0]); }`,
   `try { require("fs").readFileSync("missing.txt"); } catch (e) { console.log(e.code, e.errno, e.syscall, e.path, e.message); }`,
   `try { Buffer.from(1); } catch (e) { console.log(e.name, e.code, e.message); }`,
+  `try { Buffer.from(1); } catch (e) { console.log(e.stack.split("\\n")[0], typeof e.code, Object.keys(e)); }`,
   `try { JSON.parse("{bad"); } catch (e) { console.log(e.name + ": " + e.message); }`,
   `try { require("assert").strictEqual(1, 2); } catch (e) { console.log(e.message, e.code, e.actual, e.expected); }`,
   `try { require("assert").deepStrictEqual({ a: 1, b: [1, 2] }, { a: 1, b: [1, 3] }); } catch (e) { console.log(e.message); }`,

@@ -1,7 +1,15 @@
 /* The global object of the program. What a realm of V8 alone has and a program must not have is removed. */
-const { ObjectDefineProperty, PromisePrototypeThen, PromiseResolve, SafeArrayIterator } = primordials;
+const {
+  ErrorPrototypeToString,
+  ObjectDefineProperty,
+  PromisePrototypeThen,
+  PromiseResolve,
+  SafeArrayIterator,
+  StringPrototypeStartsWith,
+} = primordials;
 const { defineLazyProperties } = internalBinding("util");
 const { validateFunction } = require("internal/validators");
+const { kIsNodeError } = require("internal/errors");
 const loop = require("guest/loop");
 
 const REMOVED = ["WebAssembly", "SharedArrayBuffer", "Atomics"];
@@ -32,7 +40,35 @@ exports.remove = () => {
   for (const name of new SafeArrayIterator(REMOVED)) delete globalThis[name];
 };
 
+/*
+ * As Node's own (internal) one: errors of Node's library show their code. Frames of this library are left out,
+ * where under Node those of its loader would follow; a program that sets its own gets all of them.
+ */
+function prepareStackTrace(error, frames) {
+  let text;
+  try {
+    text =
+      kIsNodeError in error
+        ? `${error.name} [${error.code}]: ${error.message}`
+        : ErrorPrototypeToString(error);
+  } catch {
+    text = "<error>";
+  }
+  for (let i = 0; i < frames.length; i++) {
+    const file = frames[i].getFileName();
+    if (typeof file !== "string" || !StringPrototypeStartsWith(file, "node:internal/"))
+      text += `\n    at ${frames[i]}`;
+  }
+  return text;
+}
+
 exports.install = () => {
+  ObjectDefineProperty(globalThis.Error, "prepareStackTrace", {
+    __proto__: null,
+    configurable: true,
+    writable: true,
+    value: prepareStackTrace,
+  });
   internalBinding("util").installObservers();
   define("Proxy", internalBinding("types").RecordingProxy);
   define("global", globalThis);
