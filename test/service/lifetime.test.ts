@@ -9,16 +9,19 @@ import { countLeftovers, descendants, remainsOf } from "../support/leftovers.ts"
 import { startService } from "../support/service.ts";
 
 const CALLS = 5_000;
-const SLEEP = { runtime: "python", source: "import time\ntime.sleep(1)\nprint('finished')" } as const;
+const SLEEP = { runtime: "python", source: "import time\ntime.sleep(4)\nprint('finished')" } as const;
 
 const stateDirectory = mkdtempSync(join(tmpdir(), "rollcall-test-"));
 chmodSync(stateDirectory, 0o755);
 afterAll(() => rmSync(stateDirectory, { recursive: true, force: true }));
 const start = (...flags: string[]) => startService([`--container.stateDirectory=${stateDirectory}`, ...flags]);
 
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 400 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 25));
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 400 && !(await condition()); i++) await new Promise((resolve) => setTimeout(resolve, 25));
 }
+
+/** Whether the service has a call in a slot. */
+const isRunning = async (url: string) => /^rollcall_calls_running [1-9]/m.test((await ask(`${url}/metrics`)).text);
 
 describe("calls one after another", () => {
   it(`${CALLS} of them leave the same processes, descriptors, mounts and cgroups as before`, { timeout: 240_000 }, async () => {
@@ -57,12 +60,11 @@ describe("SIGTERM", () => {
     const children = descendants(pid);
     expect(children.length).toBeGreaterThan(0);
     const running = ask(`${service.url}/v1/calls`, { body: SLEEP });
-    await until(() => false || service.lines.length > 0);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await until(() => isRunning(service.url));
     const stopped = service.stop();
     await until(() => service.lines.some((line) => line.includes("draining")));
     const [late, ready] = await Promise.all([
-      ask(`${service.url}/v1/calls`, { body: SLEEP }).catch((error: Error) => ({ status: 503, json: { error: { code: "draining", message: error.message } } })),
+      ask(`${service.url}/v1/calls`, { body: SLEEP }).catch((error: unknown) => ({ status: 503, json: { error: { code: "draining", message: String(error) } } })),
       ask(`${service.url}/readyz`).catch(() => ({ status: 503 })),
     ]);
     expect(late).toMatchObject({ status: 503, json: { error: { code: "draining" } } });
@@ -80,7 +82,7 @@ describe("kill -9", () => {
     const pid = service.process.pid as number;
     const children = descendants(pid);
     void ask(`${service.url}/v1/calls`, { body: { runtime: "python", source: "while True: pass" } }).catch(() => undefined);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await until(() => isRunning(service.url));
     service.process.kill("SIGKILL");
     await until(() => !descendants(1).some((child) => children.includes(child)));
     expect(descendants(1).filter((child) => children.includes(child))).toEqual([]);

@@ -6,7 +6,7 @@
  */
 import type { Socket } from "node:net";
 import { type Evidence, type RunSpec, SandboxFault } from "../../core/ports.ts";
-import { FrameReader } from "../../lib/framing.ts";
+import type { FrameReader } from "../../lib/framing.ts";
 import { decodeEvidence, encodeCancel, encodeRun, FRAME } from "./protocol.ts";
 
 /** How long past a call's wall limit the slot may take to say so. It ends the call itself; this is for a slot that cannot. */
