@@ -20,7 +20,7 @@ import {
   encode,
   encodeRun,
   type EndedMessage,
-  FRAME_BYTES_MAX,
+  FROM_HOST_BYTES_MAX,
   parseFromHost,
   type ProgressMessage,
   type Received,
@@ -66,7 +66,7 @@ export class HostProcess {
   /** Settles when the process and its socket are gone. */
   readonly exited: Promise<ContainerExit>;
   readonly #options: HostProcessOptions;
-  readonly #reader = new FrameReader(FRAME_BYTES_MAX);
+  readonly #reader = new FrameReader(FROM_HOST_BYTES_MAX);
   readonly #ready = Promise.withResolvers<Readonly<Record<string, string>>>();
   #run: CurrentRun | undefined;
   #calls = 0;

@@ -15,7 +15,7 @@ import type { RunOutcome } from "./isolate-run.ts";
 import {
   encode,
   type EndedMessage,
-  FRAME_BYTES_MAX,
+  TO_HOST_BYTES_MAX,
   type FromHost,
   parseToHost,
   type RunMessage,
@@ -42,7 +42,7 @@ const worker = new Piscina<WorkerTask, RunOutcome>({
 });
 
 const socket = net.connect(socketPath);
-const reader = new FrameReader(FRAME_BYTES_MAX);
+const reader = new FrameReader(TO_HOST_BYTES_MAX);
 
 function send(message: FromHost, blobs: readonly Uint8Array[] = []): void {
   socket.cork();

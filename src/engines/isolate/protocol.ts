@@ -97,8 +97,10 @@ export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
 }
 
-/** Frames of the host are at most its output, its collected files and a report; of the engine, a whole call. */
-export const FRAME_BYTES_MAX = 512 << 20;
+/** The longest frame to a host: a call's source, input, files, arguments and environment. */
+export const TO_HOST_BYTES_MAX = 128 << 20;
+/** The longest frame from a host: both streams at the most that a service may allow, collected files, a report. */
+export const FROM_HOST_BYTES_MAX = 208 << 20;
 const LENGTH_BYTES = 4;
 
 /** The parts of one frame, to be written one after another. */

@@ -80,8 +80,8 @@ const nibble = (unit) =>
 exports.hexWrite = bounded((bytes, string, at, end) => {
   const start = at;
   for (let i = 0; i + 1 < string.length && at < end; i += 2) {
-    const high = nibble(StringPrototypeCharCodeAt(string, i));
-    const low = nibble(StringPrototypeCharCodeAt(string, i + 1));
+    const high = nibble(StringPrototypeCharCodeAt(string, i) & 255);
+    const low = nibble(StringPrototypeCharCodeAt(string, i + 1) & 255);
     if (high < 0 || low < 0) break;
     bytes[at++] = (high << 4) | low;
   }
@@ -134,11 +134,13 @@ exports.fill = (bytes, value, start, end, encoding) => {
 
 /** Where a search starts, or -1 when nothing can be found from there; as Node's IndexOfOffset. */
 function searchStart(length, offset, needle, forward) {
-  const at = offset < 0 ? offset + length : offset;
-  if (at < 0) return forward ? 0 : -1;
-  if (at + needle <= length) return at;
+  if (offset < 0) {
+    if (offset + length >= 0) return offset + length;
+    return forward || needle === 0 ? 0 : -1;
+  }
+  if (offset + needle <= length) return offset;
   if (needle === 0) return length;
-  return forward || needle > length ? -1 : length - 1;
+  return forward ? -1 : length - 1;
 }
 exports.indexOfNumber = (bytes, value, offset, forward) => {
   const at = searchStart(bytes.length, offset, 1, forward);

@@ -27,40 +27,68 @@ exports.kEncodingField = 6;
 exports.kNumFields = 7;
 exports.kSize = 7;
 
-/** Bytes at the end of `bytes` that begin a character whose rest has yet to come. */
-function unfinished(bytes, encoding) {
-  if (encoding === BASE64 || encoding === BASE64URL) return bytes.length % 3;
-  if (encoding === UTF16) {
-    const odd = bytes.length % 2;
-    const high = bytes[bytes.length - odd - 1];
-    return odd + (bytes.length - odd >= 2 && high >= 0xd8 && high <= 0xdb ? 2 : 0);
+/** Bytes that the character which `lead` begins has in all; 0 when it begins none. */
+const utf8Length = (lead) =>
+  (lead & 0xe0) === 0xc0 ? 2 : (lead & 0xf0) === 0xe0 ? 3 : (lead & 0xf8) === 0xf0 ? 4 : 0;
+
+/** Bytes at the end that begin a character, and how many it lacks; malformed ones are left to the decoder. */
+function unfinishedUtf8(bytes) {
+  for (let held = 1; held <= 3 && held <= bytes.length; held++) {
+    const byte = bytes[bytes.length - held];
+    if ((byte & 0xc0) === 0x80) continue;
+    const length = utf8Length(byte);
+    return held < length ? [held, length - held] : [0, 0];
   }
-  if (encoding !== UTF8) return 0;
-  for (let back = 1; back <= 3 && back <= bytes.length; back++) {
-    const byte = bytes[bytes.length - back];
-    if (byte >= 0xc0) return back < (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2) ? back : 0;
-    if (byte < 0x80) return 0;
-  }
-  return 0;
+  return [0, 0];
 }
 
-function missing(bytes, encoding) {
-  if (encoding === UTF8) return (bytes[0] >= 0xf0 ? 4 : bytes[0] >= 0xe0 ? 3 : 2) - bytes.length;
-  return encoding === UTF16 ? (bytes.length % 2 === 1 ? 1 : 2) : 3 - bytes.length;
+function unfinished(bytes, encoding) {
+  const { length } = bytes;
+  if (encoding === UTF8) return unfinishedUtf8(bytes);
+  if (encoding === BASE64 || encoding === BASE64URL)
+    return length % 3 === 0 ? [0, 0] : [length % 3, 3 - (length % 3)];
+  if (encoding !== UTF16 || length === 0) return [0, 0];
+  if (length % 2 === 1) return [1, 1];
+  return (bytes[length - 1] & 0xfc) === 0xd8 ? [2, 2] : [0, 0];
+}
+
+function hold(state, bytes, [held, missing]) {
+  TypedArrayPrototypeSet(state, TypedArrayPrototypeSubarray(bytes, bytes.length - held));
+  state[exports.kBufferedBytes] = held;
+  state[exports.kMissingBytes] = missing;
+  return bytes.length - held;
+}
+
+/** Adds to the held character what it lacks; gives the bytes used and the text, if it is complete or broken off. */
+function complete(state, bytes, encoding) {
+  let missing = state[exports.kMissingBytes];
+  let held = state[exports.kBufferedBytes];
+  let used = 0;
+  for (; used < bytes.length && missing > 0; used++, missing--) {
+    if (encoding === UTF8 && (bytes[used] & 0xc0) !== 0x80) {
+      missing = 0;
+      break;
+    }
+    state[held++] = bytes[used];
+  }
+  state[exports.kBufferedBytes] = held;
+  state[exports.kMissingBytes] = missing;
+  if (missing > 0) return [used, ""];
+  state[exports.kBufferedBytes] = 0;
+  return [used, SLICES[encoding](state, 0, held)];
 }
 
 exports.decode = (state, view) => {
-  const held = state[exports.kBufferedBytes];
   const encoding = state[exports.kEncodingField];
-  const bytes = new Uint8Array(held + view.byteLength);
-  TypedArrayPrototypeSet(bytes, TypedArrayPrototypeSubarray(state, 0, held));
-  TypedArrayPrototypeSet(bytes, new Uint8Array(view.buffer, view.byteOffset, view.byteLength), held);
-  const rest = unfinished(bytes, encoding);
-  const tail = TypedArrayPrototypeSubarray(bytes, bytes.length - rest);
-  TypedArrayPrototypeSet(state, tail);
-  state[exports.kBufferedBytes] = rest;
-  state[exports.kMissingBytes] = rest === 0 ? 0 : missing(tail, encoding);
-  return SLICES[encoding](bytes, 0, bytes.length - rest);
+  let bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  let text = "";
+  while (state[exports.kMissingBytes] > 0 && bytes.length > 0) {
+    const [used, completed] = complete(state, bytes, encoding);
+    text += completed;
+    bytes = TypedArrayPrototypeSubarray(bytes, used);
+  }
+  if (bytes.length === 0) return text;
+  return text + SLICES[encoding](bytes, 0, hold(state, bytes, unfinished(bytes, encoding)));
 };
 
 exports.flush = (state) => {

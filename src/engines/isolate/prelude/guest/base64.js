@@ -40,13 +40,16 @@ exports.encode = (bytes, start, end, urlSafe) => {
   return ArrayPrototypeJoin(parts, "");
 };
 
-/** Fills `bytes` from `at`; what is not of the alphabet is skipped, the first '=' ends it, as Node does. */
+/**
+ * Fills `bytes` from `at`. As Node does, it skips what is not of the alphabet, ends at the first '=', and sees
+ * the low byte only of each unit.
+ */
 exports.decode = (bytes, string, at, end) => {
   const start = at;
   let group = 0;
   let bits = 0;
   for (let i = 0; i < string.length && at < end; i++) {
-    const unit = StringPrototypeCharCodeAt(string, i);
+    const unit = StringPrototypeCharCodeAt(string, i) & 255;
     if (unit === PAD) break;
     const value = unit < 128 ? VALUES[unit] : -1;
     if (value < 0) continue;
