@@ -18,6 +18,8 @@ export interface Service {
 
 export async function startService(flags: readonly string[] = [], env: Record<string, string> = {}): Promise<Service> {
   const child = spawn(process.execPath, [MAIN, "serve", "--port", "0", ...flags], { stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env["PATH"] ?? "", ...env } });
+  // A test that fails before it stops its service leaves none behind.
+  process.once("exit", () => child.kill("SIGKILL"));
   const lines: string[] = [];
   const exited = once(child, "exit") as Promise<[number | null]>;
   const url = await new Promise<string>((resolve, reject) => {
