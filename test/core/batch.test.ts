@@ -71,7 +71,7 @@ describe("the Results of a batch", () => {
     await settled();
     engine.run(0).end();
     const found = await Promise.all(reads);
-    expect(found.map((read) => read.done === true || (read.value as BatchItem).index)).toEqual([1, 0, true]);
+    expect(found.map((read) => read.done === true || read.value.index)).toEqual([1, 0, true]);
   });
 
   test("a fault of one sandbox is one call's alone", async () => {

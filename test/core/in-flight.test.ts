@@ -136,14 +136,15 @@ test("no listener stays behind on a signal that outlives its calls", async () =>
   const long = new AbortController();
   let listeners = 0;
   const { signal } = long;
-  const { addEventListener, removeEventListener } = signal;
-  signal.addEventListener = (...args: unknown[]) => {
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
+  signal.addEventListener = (...args: Parameters<typeof add>) => {
     listeners++;
-    Reflect.apply(addEventListener, signal, args);
+    add(...args);
   };
-  signal.removeEventListener = (...args: unknown[]) => {
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
     listeners--;
-    Reflect.apply(removeEventListener, signal, args);
+    remove(...args);
   };
   for (const id of ["a", "b", "c"]) {
     const answer = ask(id, { signal });

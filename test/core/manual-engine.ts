@@ -33,7 +33,7 @@ export class ManualRun {
   }
 
   fail(error: unknown = new SandboxFault("died", "the sandbox died")): void {
-    this.#settled.reject(error as Error);
+    this.#settled.reject(error);
   }
 }
 
