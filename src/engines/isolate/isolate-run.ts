@@ -75,6 +75,12 @@ export class IsolateRun {
     this.#ended.resolve();
   }
 
+  /** The program is over and its isolate at rest: it is disposed of after the answer, which need not wait for that. */
+  #finish(): void {
+    this.#ending ??= "exit";
+    this.#ended.resolve();
+  }
+
   async execute(): Promise<RunOutcome> {
     const { limits } = this.#task.message;
     this.#warm.listener = {
@@ -178,7 +184,7 @@ export class IsolateRun {
     await this.#turn(() => this.#first(source));
     for (let turns = 1; this.#ending === undefined; turns++) {
       const waitMs = await this.#turn(() => this.#call("turn"));
-      if (typeof waitMs === "number" && waitMs < 0) return this.endBy("exit");
+      if (typeof waitMs === "number" && waitMs < 0) return this.#finish();
       if (typeof waitMs === "number" && waitMs > 0) await this.#sleep(waitMs);
       else if (turns % TURNS_BETWEEN_BREATHS === 0) await new Promise(setImmediate);
     }

@@ -32,17 +32,17 @@ export function ready(): void {
 
 export async function run(task: WorkerTask): Promise<RunOutcome> {
   const { port, message } = task;
+  const taken = takeIsolate(message.limits.memoryBytes);
   try {
-    const isolate = takeIsolate(message.limits.memoryBytes);
-    const current = new IsolateRun(isolate, task);
+    const current = new IsolateRun(taken, task);
     port.on("message", (reason: "cancel" | "memory") => current.endBy(reason));
     port.postMessage("started");
-    const outcome = await current.execute();
-    if (!isolate.isolate.isDisposed) isolate.isolate.dispose();
-    return outcome;
+    return await current.execute();
   } finally {
     port.close();
+    // After the answer is on its way.
     setImmediate(() => {
+      if (!taken.isolate.isDisposed) taken.isolate.dispose();
       warm ??= library.makeIsolate(memoryBytes);
     });
   }

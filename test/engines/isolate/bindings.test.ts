@@ -1,5 +1,5 @@
 /** Our stand-ins for Node's native parts, against Node itself, over random bytes and strings. */
-import fc from "fast-check";
+import { sample, string, uint8Array, webUrl } from "fast-check";
 import vm from "node:vm";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { runIn } from "./programs.ts";
@@ -30,13 +30,13 @@ async function expectSame(body: string, inputs: readonly unknown[]) {
   expect(JSON.parse(stdout)).toEqual(JSON.parse(expected));
 }
 
-const bytes = fc.sample(
-  fc.uint8Array({ maxLength: 40 }).map((array) => [...array]),
+const bytes = sample(
+  uint8Array({ maxLength: 40 }).map((array) => [...array]),
   { numRuns: 300, seed: 1 },
 );
-const strings = fc.sample(fc.string({ unit: "binary", maxLength: 20 }), { numRuns: 300, seed: 2 });
+const strings = sample(string({ unit: "binary", maxLength: 20 }), { numRuns: 300, seed: 2 });
 const urls = [
-  ...fc.sample(fc.webUrl({ withQueryParameters: true, withFragments: true }), { numRuns: 100, seed: 3 }),
+  ...sample(webUrl({ withQueryParameters: true, withFragments: true }), { numRuns: 100, seed: 3 }),
   "http://u@h/",
   "http://u:p@h:81/?#",
   "mailto:a@b.c",

@@ -1,5 +1,5 @@
 /** What a host sends is believed by nobody before it was checked. */
-import fc from "fast-check";
+import { assert, dictionary, json, property, string, uint8Array } from "fast-check";
 import { expect, test } from "vitest";
 import { FrameReader } from "../../../src/lib/framing.ts";
 import {
@@ -30,11 +30,11 @@ const bodyOf = (parts: readonly Uint8Array[]) =>
   new FrameReader(1 << 24).push(Buffer.concat(parts))[0] ?? Buffer.alloc(0);
 
 test("a run arrives as it was sent", () => {
-  fc.assert(
-    fc.property(
-      fc.uint8Array(),
-      fc.uint8Array(),
-      fc.dictionary(fc.string({ minLength: 1 }), fc.uint8Array()),
+  assert(
+    property(
+      uint8Array(),
+      uint8Array(),
+      dictionary(string({ minLength: 1 }), uint8Array()),
       (source, stdin, files) => {
         const spec = specOf({
           source: "",
@@ -62,7 +62,7 @@ test("a sound end is taken whole", () => {
 test("an end with any field of another shape is refused", () => {
   for (const field of Object.keys(ENDED).filter((name) => name !== "isStuck")) {
     for (const value of [null, -1, "x".repeat(70_000), [1], { a: 1 }, Number.MAX_VALUE]) {
-      const frame = bodyOf(encode({ ...ENDED, [field]: value } as EndedMessage));
+      const frame = bodyOf(encode({ ...ENDED, [field]: value }));
       const accepted = ["wallMs", "cpuMs"].includes(field) || field === "report";
       if (!accepted)
         expect(() => parseFromHost(frame), `${field} = ${JSON.stringify(value).slice(0, 40)}`).toThrow();
@@ -71,9 +71,9 @@ test("an end with any field of another shape is refused", () => {
 });
 
 test("whatever the bytes are, parsing answers or throws an Error", () => {
-  fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 200 }), fc.json(), (bytes, json) => {
-      const text = Buffer.from(json);
+  assert(
+    property(uint8Array({ maxLength: 200 }), json(), (bytes, value) => {
+      const text = Buffer.from(value);
       const length = Buffer.alloc(4);
       length.writeUInt32LE(text.length);
       for (const frame of [Buffer.from(bytes), Buffer.concat([length, text, bytes])]) {
