@@ -18,7 +18,7 @@ async function confinementOrReason() {
     return await createConfinement({
       runtime: "auto",
       rootfs: "",
-      cgroupParent: `isolate-test-${process.pid}`,
+      cgroupParent: "",
       stateDirectory,
     });
   } catch (error) {
