@@ -24,7 +24,7 @@ import preload
 import program
 
 OPEN, RESIZE, READY, FAILED, DONE = 16, 17, 18, 19, 20
-CELL, EXEC, FILES = 1, 2, 4
+CELL, EXEC, FRESH_RANDOM, FINISH = 1, 2, 4, 8
 FRAME_BYTES_MAX = 1 << 16
 
 
@@ -108,14 +108,23 @@ def main():
         send(connection, FAILED, {"index": None, "message": doubt})
         os._exit(1)
     send(connection, READY, {"python": sys.version.split()[0], "missing": missing, "modules": len(sys.modules)})
+    program.prepare()
     gc.collect()
     gc.freeze()
-    flags, file_name, source, argv, env, report = serve(connection, options)
+    _slot.compact()
+    flags, source, argv, env, report = serve(connection, options)
     # From here on this is the process of one call, confined, with its own user and standard streams.
     if flags & EXEC:
         program.execute(argv, env)
-    else:
-        program.run(file_name, source, argv, env, report, cell=bool(flags & CELL), has_files=bool(flags & FILES))
+    program.run(
+        source,
+        argv,
+        env,
+        report,
+        cell=bool(flags & CELL),
+        fresh_random=bool(flags & FRESH_RANDOM),
+        finish=bool(flags & FINISH),
+    )
 
 
 if __name__ == "__main__":

@@ -32,8 +32,7 @@ static PyObject *describe_request(const struct slot *slot, struct request *reque
     PyObject *argv = bytes_list(&request->argv), *env = bytes_list(&request->env);
     PyObject *report = PyMemoryView_FromMemory((char *)slot->report, REPORT_BYTES, PyBUF_WRITE);
     if (!argv || !env || !report) return NULL;
-    return Py_BuildValue("(iy#y#NNN)", request->flags, (const char *)request->file_name.data, (Py_ssize_t)request->file_name.length,
-                         (const char *)request->source.data, (Py_ssize_t)request->source.length, argv, env, report);
+    return Py_BuildValue("(iy#NNN)", request->flags, (const char *)request->source.data, (Py_ssize_t)request->source.length, argv, env, report);
 }
 
 /* In the new slot process: confines itself, says hello and serves. Returns in the child of a call. */
@@ -57,7 +56,7 @@ PyDoc_STRVAR(open_slot_doc,
 "open_slot(index, uid, disk_bytes, inodes, control_path, cgroup_root, cgroup_leaf, cgroup_v2, keep_out) -> pid | request\n\n"
 "Forks a slot process into a new pid namespace; it connects to the engine and forks one process for each\n"
 "call. In the fork server returns the slot's pid. In the process of a call returns the request as\n"
-"(flags, file name, source, argv, env, report). `keep_out` is a descriptor that is closed in the slot.");
+"(flags, source, argv, env, report). `keep_out` is a descriptor that is closed in the slot.");
 
 static PyObject *open_slot(PyObject *self, PyObject *args) {
     (void)self;
@@ -131,9 +130,18 @@ static PyObject *protect(PyObject *self, PyObject *ignored) {
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(compact_doc, "compact() -> int\n\nMoves the heap into huge pages, which make a fork cheaper; returns how many there are.");
+
+static PyObject *compact_heap(PyObject *self, PyObject *ignored) {
+    (void)self;
+    (void)ignored;
+    return PyLong_FromLong(compact());
+}
+
 static PyMethodDef methods[] = {
     {"open_slot", open_slot, METH_VARARGS, open_slot_doc},
     {"resize", resize, METH_VARARGS, resize_doc},
+    {"compact", compact_heap, METH_NOARGS, compact_doc},
     {"protect", protect, METH_NOARGS, protect_doc},
     {NULL, NULL, 0, NULL},
 };

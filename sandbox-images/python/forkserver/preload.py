@@ -6,13 +6,14 @@ import sys
 
 import exercises
 
-#: Modules of the standard library that small programs import most.
+#: Modules of the standard library that nearly every program needs, or this server itself. Each further one makes
+#: every fork dearer, above all those with shared libraries of their own; import profiles name the rest.
 STANDARD = (
-    "abc ast bisect builtins calendar cmath collections contextlib copy csv dataclasses datetime decimal enum fractions "
-    "functools hashlib heapq inspect io itertools json linecache math numbers operator os pathlib pickle pprint "
-    "queue random re signal statistics string struct subprocess sys tempfile textwrap threading time timeit "
-    "traceback types typing warnings weakref multiprocessing multiprocessing.pool concurrent.futures"
+    "abc ast bisect cmath collections copy datetime decimal enum fractions functools heapq io itertools json linecache "
+    "logging math numbers operator os random re statistics string struct sys threading time traceback types typing "
+    "warnings weakref"
 ).split()
+
 
 def preload(modules, sys_path):
     """Imports `modules`; returns the names of those that cannot be imported here."""
@@ -33,18 +34,9 @@ def preload(modules, sys_path):
         except ImportError as error:
             missing.append(error.name or name)
     exercises.exercise(modules)
-    _keep_exit_functions()
-    return missing
-
-
-def _keep_exit_functions():
-    """Of what the preloaded modules want done at the end, keeps what a program could notice."""
-    import logging
-    import multiprocessing.util
-
+    # What the modules want done at the end is of no use to a process that ends by _exit; `program` does the rest.
     atexit._clear()
-    atexit.register(logging.shutdown)
-    atexit.register(multiprocessing.util._exit_function)
+    return missing
 
 
 def doubt(allowed_descriptors):

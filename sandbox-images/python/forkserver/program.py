@@ -17,6 +17,8 @@ import types
 from importlib.machinery import SourceFileLoader
 
 WORK_DIRECTORY = "/work"
+#: Where the source of every program is stored.
+PATH = f"{WORK_DIRECTORY}/main.py"
 #: Characters of a message or value; six bytes each at most fit the report.
 REPORT_TEXT_MAX = 32 * 1024
 
@@ -28,10 +30,6 @@ _collect = gc.collect
 _parse = ast.parse
 _Expression = ast.Expression
 _Expr = ast.Expr
-
-#: A source without files and without any of these cannot tell a fresh random state from an inherited one.
-_RANDOM_MARKS = (b"rand", b"shuffle", b"sampl", b"choice", b"secrets", b"exec", b"eval", b"import_module", b"__import__")
-
 
 def execute(argv, env):
     """Replaces this process by a command line. Does not return."""
@@ -54,31 +52,32 @@ def reseed():
         sympy_random.seed()
 
 
-def _main_module(path):
-    """A fresh `__main__` as `python3 file.py` makes it."""
+def prepare():
+    """Makes ready, once and before the first fork, the `__main__` that `python3 file.py` makes for its program."""
+    global _server, _namespace
+    _server = sys.modules["__main__"]
     module = types.ModuleType("__main__")
-    module.__file__ = path
+    module.__file__ = PATH
     module.__cached__ = None
     module.__builtins__ = sys.modules["builtins"]
-    module.__loader__ = SourceFileLoader("__main__", path)
+    module.__loader__ = SourceFileLoader("__main__", PATH)
     sys.modules["__main__"] = module
-    return module
+    sys.argv[:] = [PATH]
+    sys.path.insert(0, WORK_DIRECTORY)
+    _namespace = module.__dict__
 
 
-def _run_source(source, path, namespace, cell):
-    """Compiles and runs; returns the repr of a last bare expression in cell mode."""
-    if not cell:
-        exec(compile(source, path, "exec", dont_inherit=True), namespace)
-        return None
-    tree = _parse(source, path)
+def _run_cell(source):
+    """Runs a cell; returns the repr of a last bare expression, or None."""
+    tree = _parse(source, PATH)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], _Expr) else None
     # Both parts see the same `from __future__` imports, as flags of the first.
-    code = compile(tree, path, "exec", dont_inherit=True)
-    exec(code, namespace)
+    code = compile(tree, PATH, "exec", dont_inherit=True)
+    exec(code, _namespace)
     if last is None:
         return None
     flags = code.co_flags & _FUTURE_FLAGS
-    value = eval(compile(_Expression(last.value), path, "eval", flags, dont_inherit=True), namespace)
+    value = eval(compile(_Expression(last.value), PATH, "eval", flags, dont_inherit=True), _namespace)
     return None if value is None else repr(value)
 
 
@@ -104,14 +103,14 @@ def _exit_code(error):
     return 1
 
 
-def _describe(error, path):
+def _describe(error):
     """Type, message and line of an uncaught exception, for the Result."""
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
-    line = error.lineno if isinstance(error, SyntaxError) and error.filename == path else None
+    line = error.lineno if isinstance(error, SyntaxError) and error.filename == PATH else None
     frame = error.__traceback__
     while frame is not None:
-        if frame.tb_frame.f_code.co_filename == path:
+        if frame.tb_frame.f_code.co_filename == PATH:
             line = frame.tb_lineno
         frame = frame.tb_next
     try:
@@ -131,13 +130,13 @@ def _fill(report, **fields):
         pass
 
 
-def _show_uncaught(error, path, report):
+def _show_uncaught(error, report):
     """Prints a traceback with the program's own frames only. Returns the exit code, or None for a Ctrl-C."""
     own = error.__traceback__
     while own is not None and own.tb_frame.f_code.co_filename == __file__:
         own = own.tb_next
     error.__traceback__ = own
-    _fill(report, error=_describe(error, path))
+    _fill(report, error=_describe(error))
     try:
         sys.stdout.flush()
     except BaseException:
@@ -151,11 +150,17 @@ def _show_uncaught(error, path, report):
     return None if isinstance(error, KeyboardInterrupt) else 1
 
 
-def _finish(namespace):
+def _finish():
     """What the interpreter does at its end: threads, exit functions, files that nobody closed."""
     _thread_shutdown()
     _run_exit_functions()
-    namespace.clear()
+    logging = sys.modules.get("logging")
+    if logging is not None:
+        logging.shutdown()
+    processes = sys.modules.get("multiprocessing.util")
+    if processes is not None:
+        processes._exit_function()
+    _namespace.clear()
     _collect()
 
 
@@ -171,35 +176,48 @@ def _flush():
     return flushed
 
 
-def run(file_name, source, argv, env, report, cell, has_files):
-    """Runs a program and ends this process. Does not return."""
-    path = f"{WORK_DIRECTORY}/{os.fsdecode(file_name)}"
-    for entry in env:
-        name, _, value = entry.partition(b"=")
-        os.environb[name] = value
-    sys.argv[:] = [path, *map(os.fsdecode, argv)]
-    sys.path.insert(0, WORK_DIRECTORY)
-    if has_files or any(mark in source for mark in _RANDOM_MARKS):
-        reseed()
-    gc.enable()
-    namespace = _main_module(path).__dict__
+def _run(source, report, cell, finish):
+    """Runs a program to its end; returns the exit code, or None for a Ctrl-C."""
     code = 0
     try:
         try:
-            value = _run_source(source, path, namespace, cell)
-            if value is not None:
-                _fill(report, value=value[:REPORT_TEXT_MAX])
+            if cell:
+                value = _run_cell(source)
+                if value is not None:
+                    _fill(report, value=value[:REPORT_TEXT_MAX])
+            else:
+                exec(compile(source, PATH, "exec", dont_inherit=True), _namespace)
         except SystemExit as error:
             code = _exit_code(error)
         except BaseException as error:
-            code = _show_uncaught(error, path, report)
+            code = _show_uncaught(error, report)
             error.__traceback__ = None
-        _finish(namespace)
+        if finish:
+            _finish()
     except SystemExit as error:
         code = _exit_code(error)
     except BaseException as error:
         sys.excepthook(type(error), error, error.__traceback__)
         code = 1
+    return code
+
+
+def run(source, argv, env, report, *, cell, fresh_random, finish):
+    """Runs a program and ends this process. Does not return.
+
+    cell          also report the repr of a last bare expression
+    fresh_random  the program could tell inherited random state from its own
+    finish        the program may have left something to be done at its end
+    """
+    for entry in env:
+        name, _, value = entry.partition(b"=")
+        os.environb[name] = value
+    if argv:
+        sys.argv[1:] = map(os.fsdecode, argv)
+    if fresh_random:
+        reseed()
+    gc.enable()
+    code = _run(source, report, cell, finish)
     flushed = _flush()
     if code is None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -12,7 +12,8 @@
  *   scratch.c   files of the call: placed, collected, swept
  *   capture.c   one output stream, head and tail
  *   serve.c     the loop: one fork for each call, watched until nothing of it is left
- *   module.c    the three functions that Python sees
+ *   compact.c   the heap in huge pages
+ *   module.c    the functions that Python sees
  */
 #ifndef ROLLCALL_SLOT_H
 #define ROLLCALL_SLOT_H
@@ -31,7 +32,8 @@
 
 /* Frames. The TypeScript side is src/engines/container/protocol.ts; the two are tested against each other. */
 enum frame_kind { FRAME_RUN = 1, FRAME_CANCEL = 2, FRAME_EVIDENCE = 3, FRAME_HELLO = 4, FRAME_FAULT = 5 };
-enum run_flag { RUN_CELL = 1, RUN_EXEC = 2, RUN_FILES = 4 /* the call brings files of its own; for Python only */ };
+/* RUN_EXEC is for the slot; the others are for program.py. */
+enum run_flag { RUN_CELL = 1, RUN_EXEC = 2, RUN_FRESH_RANDOM = 4, RUN_FINISH = 8 };
 enum ended_by { ENDED_BY_ITSELF = 0, ENDED_WALL = 1, ENDED_CPU = 2, ENDED_OUTPUT = 3, ENDED_CANCEL = 4 };
 enum collect_status { COLLECT_OK = 0, COLLECT_NOT_FOUND = 1, COLLECT_NOT_REGULAR = 2, COLLECT_TOO_LARGE = 3, COLLECT_UNREADABLE = 4 };
 
@@ -162,5 +164,8 @@ void capture_free(struct capture *capture);
 void serve(struct slot *slot, struct request *request);
 
 uint64_t now_us(void);
+
+/* Moves the heap of this process into huge pages where the kernel can; returns how many it has now. */
+int compact(void);
 
 #endif

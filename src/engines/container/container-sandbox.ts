@@ -4,8 +4,9 @@
  */
 import type { Evidence, RunSpec, Sandbox } from "../../core/ports.ts";
 import type { ForkServer } from "./fork-server.ts";
-import { chooseProfile, type ImportProfile } from "./import-profiles.ts";
+import { chooseProfile, type ImportProfile, LIGHTEST } from "./import-profiles.ts";
 import type { SlotConnection } from "./slot-connection.ts";
+import { couldLeaveUnfinished, couldNoticeRandomState, importedNames, sourcesOf } from "./source-scan.ts";
 
 interface Lane {
   readonly server: ForkServer;
@@ -31,10 +32,15 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async run(spec: RunSpec, signal: AbortSignal): Promise<Evidence> {
-    const profile = chooseProfile(spec);
+    const isPython = spec.entry.kind === "fork";
+    const sources = isPython ? sourcesOf(spec) : "";
+    const profile = isPython ? chooseProfile(importedNames(sources)) : LIGHTEST;
     const { server, slot } = await this.#lane(profile);
     if (slot.diskBytes !== spec.limits.disk_bytes) await server.resizeSlot(this.#index, slot, spec.limits.disk_bytes);
-    const evidence = await slot.run(spec, signal);
+    const evidence = await slot.run(spec, signal, {
+      freshRandom: isPython && couldNoticeRandomState(spec, sources),
+      finish: isPython && couldLeaveUnfinished(spec, sources),
+    });
     // A slot that asked to be replaced is replaced before anybody waits for it.
     if (!slot.usable && !this.#closed) this.#lane(profile).catch(() => undefined);
     return evidence;

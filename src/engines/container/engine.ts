@@ -8,7 +8,7 @@ import { type Engine, SandboxFault } from "../../core/ports.ts";
 import type { EngineDescription } from "../../contract/description.ts";
 import { ContainerSandbox } from "./container-sandbox.ts";
 import { ForkServer } from "./fork-server.ts";
-import { IMPORT_PROFILES, type ImportProfile } from "./import-profiles.ts";
+import { IMPORT_PROFILES, type ImportProfile, LIGHTEST } from "./import-profiles.ts";
 
 export interface ContainerEngineOptions {
   readonly confinement: Confinement;
@@ -94,7 +94,7 @@ export class ContainerEngine implements Engine {
   async openSandbox(index: number): Promise<ContainerSandbox> {
     if (this.#closed) throw new SandboxFault("closed", "the engine is closed");
     const sandbox = new ContainerSandbox(index, this.#options.diskBytes, (profile) => this.#server(profile));
-    await sandbox.warm(IMPORT_PROFILES[0] as ImportProfile);
+    await sandbox.warm(LIGHTEST);
     return sandbox;
   }
 

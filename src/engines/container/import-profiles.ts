@@ -3,55 +3,48 @@
  * that imports nothing is not forked from one that holds pandas. A wrong guess is slower, never wrong: what
  * was not preloaded is imported as usual.
  */
-import type { RunSpec } from "../../core/ports.ts";
 
 export interface ImportProfile {
   readonly name: string;
-  /** Modules that the fork server imports. */
+  /** Modules that its fork server imports, those of the profiles before it included. */
   readonly modules: readonly string[];
-  /** Top-level names whose presence in a source asks for this profile. */
-  readonly covers: readonly string[];
+  /** Names whose import asks for this profile, or one after it. */
+  readonly names: readonly string[];
 }
 
-const NUMPY = ["numpy"];
-const SYMPY = ["sympy", "mpmath", "gmpy2"];
-const SCIENTIFIC = [
-  "scipy",
-  "scipy.optimize",
-  "scipy.stats",
-  "scipy.special",
-  "scipy.linalg",
-  "scipy.integrate",
-  "scipy.sparse",
-  "pandas",
-  "networkx",
-  "h5py",
-  "tqdm",
-  "math_verify",
-];
+interface Step {
+  readonly name: string;
+  readonly modules: readonly string[];
+  readonly names: readonly string[];
+}
 
-/** From the lightest to the one that has everything. */
-export const IMPORT_PROFILES: readonly ImportProfile[] = [
-  { name: "plain", modules: [], covers: ["tqdm"] },
-  { name: "numpy", modules: NUMPY, covers: ["numpy", "tqdm"] },
-  { name: "sympy", modules: [...SYMPY, ...NUMPY], covers: ["numpy", "sympy", "mpmath", "gmpy2", "tqdm"] },
+/** From the lightest to the one that has everything; each adds to the one before. */
+const STEPS: readonly Step[] = [
+  { name: "plain", modules: [], names: [] },
+  {
+    name: "standard",
+    modules: ["base64", "calendar", "concurrent.futures", "csv", "dataclasses", "hashlib", "inspect", "multiprocessing", "multiprocessing.pool", "pathlib", "pickle", "pprint", "queue", "secrets", "shutil", "subprocess", "tempfile", "textwrap", "timeit", "uuid"],
+    names: ["base64", "concurrent", "csv", "dataclasses", "hashlib", "inspect", "multiprocessing", "pathlib", "pickle", "secrets", "shutil", "subprocess", "tempfile", "uuid"],
+  },
+  { name: "numpy", modules: ["numpy"], names: ["numpy"] },
+  { name: "sympy", modules: ["sympy", "mpmath", "gmpy2"], names: ["sympy", "mpmath", "gmpy2"] },
   {
     name: "scientific",
-    modules: [...NUMPY, ...SYMPY, ...SCIENTIFIC],
-    covers: ["numpy", "sympy", "mpmath", "gmpy2", "scipy", "pandas", "networkx", "h5py", "tqdm", "math_verify", "latex2sympy2_extended"],
+    modules: ["scipy", "scipy.optimize", "scipy.stats", "scipy.special", "scipy.linalg", "scipy.integrate", "scipy.sparse", "pandas", "networkx", "h5py", "tqdm", "math_verify"],
+    names: ["scipy", "pandas", "networkx", "h5py", "math_verify", "latex2sympy2_extended"],
   },
 ];
 
-const KNOWN = /\b(?:numpy|sympy|mpmath|gmpy2|scipy|pandas|networkx|h5py|tqdm|math_verify|latex2sympy2_extended)\b/g;
+export const IMPORT_PROFILES: readonly ImportProfile[] = STEPS.map((step, index) => ({
+  name: step.name,
+  modules: STEPS.slice(0, index + 1).flatMap(({ modules }) => modules),
+  names: step.names,
+}));
 
-/** The lightest profile that covers every known module named anywhere in the call's Python sources. */
-export function chooseProfile(spec: RunSpec): ImportProfile {
-  const lightest = IMPORT_PROFILES[0] as ImportProfile;
-  if (spec.entry.kind !== "fork") return lightest;
-  const named = new Set<string>(spec.source.toString("latin1").match(KNOWN) ?? []);
-  for (const file of spec.files) {
-    if (file.path.endsWith(".py")) for (const name of file.content.toString("latin1").match(KNOWN) ?? []) named.add(name);
-  }
-  if (named.size === 0) return lightest;
-  return IMPORT_PROFILES.find((profile) => [...named].every((name) => profile.covers.includes(name))) ?? (IMPORT_PROFILES.at(-1) as ImportProfile);
+/** The profile for programs that import nothing of note, and for those that Python does not run. */
+export const LIGHTEST = IMPORT_PROFILES[0] as ImportProfile;
+
+/** The lightest profile that has every module named. */
+export function chooseProfile(importedNames: ReadonlySet<string>): ImportProfile {
+  return IMPORT_PROFILES.findLast(({ names }) => names.some((name) => importedNames.has(name))) ?? LIGHTEST;
 }

@@ -32,7 +32,14 @@ export const FRAME_BYTES_MAX = 256 << 20;
 /** A program may write this many times what is kept before it is ended. */
 const FLOOD_FACTOR = 4;
 const COLLECT_BYTES_MAX = 64 << 20;
-const RUN_FLAG = { cell: 1, exec: 2, files: 4 } as const;
+const RUN_FLAG = { cell: 1, exec: 2, freshRandom: 4, finish: 8 } as const;
+
+/** What a Python program needs beside being run; see `source-scan.ts`. */
+export interface ProgramNeeds {
+  readonly freshRandom: boolean;
+  readonly finish: boolean;
+}
+
 
 class FrameWriter {
   readonly #parts: Buffer[] = [];
@@ -95,9 +102,13 @@ export function encodeCancel(): Buffer {
   return new FrameWriter().frame(FRAME.cancel);
 }
 
-export function encodeRun(spec: RunSpec): Buffer {
+export function encodeRun(spec: RunSpec, needs: ProgramNeeds): Buffer {
   const { entry, limits } = spec;
-  const flags = (spec.cell ? RUN_FLAG.cell : 0) | (entry.kind === "exec" ? RUN_FLAG.exec : 0) | (spec.files.length > 0 ? RUN_FLAG.files : 0);
+  const flags =
+    (spec.cell ? RUN_FLAG.cell : 0) |
+    (entry.kind === "exec" ? RUN_FLAG.exec : 0) |
+    (needs.freshRandom ? RUN_FLAG.freshRandom : 0) |
+    (needs.finish ? RUN_FLAG.finish : 0);
   return new FrameWriter()
     .u8(flags)
     .u64(limits.wall_ms)

@@ -7,7 +7,7 @@
 import type { Socket } from "node:net";
 import { type Evidence, type RunSpec, SandboxFault } from "../../core/ports.ts";
 import type { FrameReader } from "../../lib/framing.ts";
-import { decodeEvidence, encodeCancel, encodeRun, FRAME } from "./protocol.ts";
+import { decodeEvidence, encodeCancel, encodeRun, FRAME, type ProgramNeeds } from "./protocol.ts";
 
 /** How long past a call's wall limit the slot may take to say so. It ends the call itself; this is for a slot that cannot. */
 const SILENCE_MS_MAX = 5_000;
@@ -55,7 +55,7 @@ export class SlotConnection {
     return this.#reusable && !this.#socket.destroyed;
   }
 
-  run(spec: RunSpec, signal: AbortSignal): Promise<Evidence> {
+  run(spec: RunSpec, signal: AbortSignal, needs: ProgramNeeds): Promise<Evidence> {
     if (!this.usable || this.#running !== null) return Promise.reject(new SandboxFault("slot_lost", "the slot is gone"));
     return new Promise((resolve, reject) => {
       const cancel = () => this.#socket.write(encodeCancel());
@@ -77,7 +77,7 @@ export class SlotConnection {
           reject(fault);
         },
       };
-      this.#socket.write(encodeRun(spec));
+      this.#socket.write(encodeRun(spec, needs));
       if (signal.aborted) cancel();
       else signal.addEventListener("abort", cancel, { once: true });
     });
