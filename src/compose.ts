@@ -45,6 +45,9 @@ export function packageVersion(): string {
   return (JSON.parse(readFileSync(join(PACKAGE_ROOT, "package.json"), "utf8")) as { version: string }).version;
 }
 
+/** Of a JavaScript host beside its isolate's memory. */
+const ISOLATE_HOST_BYTES = 256 << 20;
+
 /** More than there are cores, so that a program that waits does not hold a core back. */
 function defaultSlots(): number {
   return Math.max(4, 2 * availableParallelism());
@@ -166,6 +169,8 @@ async function composeIsolate(config: Config, confinement: MachineConfinement, {
     confinement,
     slots: config.javascript.slots || availableParallelism(),
     nodePath: process.execPath,
+    isolateMemoryBytes: config.limits.default.memory_bytes,
+    hostMemoryBytes: config.limits.ceiling.memory_bytes + ISOLATE_HOST_BYTES,
     onFault: (kind: string, message: string) => {
       observer.fault("isolate", kind);
       log.warn({ kind }, message);
