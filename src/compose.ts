@@ -42,7 +42,8 @@ const FORK_SERVER = join(PYTHON_ROOT, "forkserver");
 const INTERPRETER = "/usr/bin/python3";
 
 export function packageVersion(): string {
-  return (JSON.parse(readFileSync(join(PACKAGE_ROOT, "package.json"), "utf8")) as { version: string }).version;
+  return (JSON.parse(readFileSync(join(PACKAGE_ROOT, "package.json"), "utf8")) as { version: string })
+    .version;
 }
 
 /** Of a JavaScript host beside its isolate's memory. */
@@ -89,9 +90,12 @@ export async function compose(config: Config, options: ComposeOptions): Promise<
   });
   const runtimes = Object.values(RUNTIMES).filter(({ id }) => config.runtimes[id]);
   const engines: Engine[] = [];
-  const container = runtimes.some(({ engine }) => engine === "container") ? await composeContainer(config, confinement, options) : null;
+  const container = runtimes.some(({ engine }) => engine === "container")
+    ? await composeContainer(config, confinement, options)
+    : null;
   if (container !== null) engines.push(container);
-  if (runtimes.some(({ engine }) => engine === "isolate")) engines.push(await composeIsolate(config, confinement, options));
+  if (runtimes.some(({ engine }) => engine === "isolate"))
+    engines.push(await composeIsolate(config, confinement, options));
   const executor = new ServiceExecutor(
     {
       engines,
@@ -100,7 +104,8 @@ export async function compose(config: Config, options: ComposeOptions): Promise<
       queue: config.queue,
       observer: options.observer,
       version: packageVersion(),
-      runtimeVersion: (runtime) => (runtime.id === "python" ? (container?.pythonVersion ?? "") : process.versions.node),
+      runtimeVersion: (runtime) =>
+        runtime.id === "python" ? (container?.pythonVersion ?? "") : process.versions.node,
       now: () => performance.now(),
       newId: randomUUID,
     },
@@ -110,7 +115,11 @@ export async function compose(config: Config, options: ComposeOptions): Promise<
     await executor.start();
     checkTier(engines, config.isolation.minimum);
     const missing = container?.missingModules ?? [];
-    if (missing.length > 0) options.log.warn({ missing }, "modules are missing in the python sandbox: programs that import them fail");
+    if (missing.length > 0)
+      options.log.warn(
+        { missing },
+        "modules are missing in the python sandbox: programs that import them fail",
+      );
   } catch (error) {
     await executor.close();
     throw error;
@@ -119,7 +128,10 @@ export async function compose(config: Config, options: ComposeOptions): Promise<
 }
 
 /** The executor alone, for a program that embeds it. */
-export async function composeEmbedded(config: PartialConfig, options: Partial<ComposeOptions>): Promise<ServiceExecutor> {
+export async function composeEmbedded(
+  config: PartialConfig,
+  options: Partial<ComposeOptions>,
+): Promise<ServiceExecutor> {
   const { executor } = await compose(configOf(config, process.cwd()), {
     observer: options.observer ?? SILENT_OBSERVER,
     log: options.log ?? { warn: () => undefined },
@@ -134,15 +146,23 @@ function checkTier(engines: readonly Engine[], minimum: Config["isolation"]["min
   for (const engine of engines) {
     const { tier } = engine.describe();
     if (ISOLATION_TIERS.indexOf(tier) > ISOLATION_TIERS.indexOf(minimum)) {
-      throw new ServiceUnavailable(`the ${engine.name} engine isolates at tier ${tier}, isolation.minimum asks for ${minimum}`);
+      throw new ServiceUnavailable(
+        `the ${engine.name} engine isolates at tier ${tier}, isolation.minimum asks for ${minimum}`,
+      );
     }
   }
 }
 
-async function composeContainer(config: Config, confinement: MachineConfinement, { observer, log }: ComposeOptions) {
+async function composeContainer(
+  config: Config,
+  confinement: MachineConfinement,
+  { observer, log }: ComposeOptions,
+) {
   const { ContainerEngine, PACKAGES_INSIDE } = await import("./engines/container/engine.ts");
   if (!existsSync(join(FORK_SERVER, "_slot.so"))) {
-    throw new ServiceUnavailable(`the fork server is not built: ${join(FORK_SERVER, "_slot.so")} is missing; npm start builds it`);
+    throw new ServiceUnavailable(
+      `the fork server is not built: ${join(FORK_SERVER, "_slot.so")} is missing; npm start builds it`,
+    );
   }
   const packages = config.python.packagesDirectory || join(PYTHON_ROOT, "packages");
   const separate = existsSync(packages);
@@ -153,7 +173,9 @@ async function composeContainer(config: Config, confinement: MachineConfinement,
     interpreter: config.python.interpreter || INTERPRETER,
     forkServerDirectory: FORK_SERVER,
     packagesDirectory: separate ? packages : null,
-    packagePaths: separate ? [PACKAGES_INSIDE] : ["/usr/local/lib/python3/dist-packages", "/usr/lib/python3/dist-packages"],
+    packagePaths: separate
+      ? [PACKAGES_INSIDE]
+      : ["/usr/local/lib/python3/dist-packages", "/usr/lib/python3/dist-packages"],
     nodePath: process.execPath,
     diskBytes: config.limits.default.disk_bytes,
     onFault: (fault) => {
@@ -163,7 +185,11 @@ async function composeContainer(config: Config, confinement: MachineConfinement,
   });
 }
 
-async function composeIsolate(config: Config, confinement: MachineConfinement, { observer, log }: ComposeOptions): Promise<Engine> {
+async function composeIsolate(
+  config: Config,
+  confinement: MachineConfinement,
+  { observer, log }: ComposeOptions,
+): Promise<Engine> {
   const { createIsolateEngine } = await import("./engines/isolate/engine.ts");
   return createIsolateEngine({
     confinement,

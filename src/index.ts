@@ -23,7 +23,10 @@ export interface CreateExecutorOptions {
  *
  * @param config any part of the service's configuration; the `http`, `log` and `drain` parts are not used.
  */
-export function createExecutor(config: PartialConfig = {}, options: CreateExecutorOptions = {}): Promise<Executor> {
+export function createExecutor(
+  config: PartialConfig = {},
+  options: CreateExecutorOptions = {},
+): Promise<Executor> {
   return composeEmbedded(config, options);
 }
 

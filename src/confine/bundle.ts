@@ -49,7 +49,17 @@ const bind = (mount: Mount, ...more: string[]): OciMount => ({
 });
 
 /** Paths of /proc that would show or change the machine. Left open where slots mount a proc of their own over it. */
-const MASKED_PATHS = ["/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/sched_debug", "/proc/scsi", "/proc/interrupts", "/proc/kallsyms"];
+const MASKED_PATHS = [
+  "/proc/acpi",
+  "/proc/kcore",
+  "/proc/keys",
+  "/proc/latency_stats",
+  "/proc/timer_list",
+  "/proc/sched_debug",
+  "/proc/scsi",
+  "/proc/interrupts",
+  "/proc/kallsyms",
+];
 const READONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 export function ociConfig(options: BundleOptions): object {
@@ -67,8 +77,17 @@ export function ociConfig(options: BundleOptions): object {
       args: [...spec.argv],
       env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
       cwd: "/",
-      capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities, inheritable: [], ambient: [] },
-      rlimits: [{ type: "RLIMIT_NOFILE", hard: 4096, soft: 4096 }, { type: "RLIMIT_CORE", hard: 0, soft: 0 }],
+      capabilities: {
+        bounding: capabilities,
+        effective: capabilities,
+        permitted: capabilities,
+        inheritable: [],
+        ambient: [],
+      },
+      rlimits: [
+        { type: "RLIMIT_NOFILE", hard: 4096, soft: 4096 },
+        { type: "RLIMIT_CORE", hard: 0, soft: 0 },
+      ],
       noNewPrivileges: true,
       oomScoreAdj: 500,
     },
@@ -83,7 +102,9 @@ export function ociConfig(options: BundleOptions): object {
       ...spec.mounts.map((mount) => bind(mount)),
     ],
     linux: {
-      namespaces: ["pid", "network", "ipc", "uts", "mount", "user", ...(nested ? [] : ["cgroup"])].map((type) => ({ type })),
+      namespaces: ["pid", "network", "ipc", "uts", "mount", "user", ...(nested ? [] : ["cgroup"])].map(
+        (type) => ({ type }),
+      ),
       uidMappings: mapping,
       gidMappings: mapping,
       cgroupsPath: options.cgroupsPath,

@@ -17,7 +17,11 @@ export interface CgroupCeiling {
 
 /** Files of a leaf that its slot writes. */
 const SLOT_FILES = {
-  1: { memory: ["cgroup.procs", "memory.limit_in_bytes", "memory.max_usage_in_bytes"], pids: ["cgroup.procs", "pids.max"], cpuacct: ["cgroup.procs"] },
+  1: {
+    memory: ["cgroup.procs", "memory.limit_in_bytes", "memory.max_usage_in_bytes"],
+    pids: ["cgroup.procs", "pids.max"],
+    cpuacct: ["cgroup.procs"],
+  },
   2: ["cgroup.procs", "memory.max", "memory.peak", "pids.max"],
 } as const;
 
@@ -77,7 +81,8 @@ export class CgroupTree {
     for (const controller of CONTROLLERS) {
       const directory = join(this.#layout.controllers[controller], path);
       await mkdir(directory, { recursive: true });
-      if (controller === "memory") await writeFile(join(directory, "memory.swappiness"), "0").catch(() => undefined);
+      if (controller === "memory")
+        await writeFile(join(directory, "memory.swappiness"), "0").catch(() => undefined);
       for (const file of SLOT_FILES[1][controller]) await chown(join(directory, file), owner, owner);
     }
   }
@@ -87,7 +92,10 @@ export class CgroupTree {
     const path = join(this.path, container);
     if (this.#layout.version === 2) return [{ source: join(this.#layout.mount, path), target }];
     const { controllers } = this.#layout;
-    return CONTROLLERS.map((controller) => ({ source: join(controllers[controller], path), target: join(target, controller) }));
+    return CONTROLLERS.map((controller) => ({
+      source: join(controllers[controller], path),
+      target: join(target, controller),
+    }));
   }
 
   /** Process ids below the service's directory, or below one container's. */
@@ -131,9 +139,16 @@ function dirnameOf(path: string): string {
 
 async function processesBelow(directory: string): Promise<number[]> {
   if (!existsSync(directory)) return [];
-  const own = (await readFile(join(directory, "cgroup.procs"), "utf8").catch(() => "")).split("\n").filter(Boolean).map(Number);
+  const own = (await readFile(join(directory, "cgroup.procs"), "utf8").catch(() => ""))
+    .split("\n")
+    .filter(Boolean)
+    .map(Number);
   const entries = await readdir(directory, { withFileTypes: true });
-  const below = await Promise.all(entries.filter((entry) => entry.isDirectory()).map((entry) => processesBelow(join(directory, entry.name))));
+  const below = await Promise.all(
+    entries
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => processesBelow(join(directory, entry.name))),
+  );
   return [...own, ...below.flat()];
 }
 

@@ -39,7 +39,9 @@ let instances = 0;
 
 export async function createConfinement(options: ConfinementOptions): Promise<MachineConfinement> {
   if (process.getuid?.() !== 0) {
-    throw new ConfinementUnavailable("containers with limits need root: start the service as root, e.g. with sudo");
+    throw new ConfinementUnavailable(
+      "containers with limits need root: start the service as root, e.g. with sudo",
+    );
   }
   const layout = findCgroupLayout();
   if ("missing" in layout) throw new ConfinementUnavailable(`no cgroups: ${layout.missing}`);
@@ -53,18 +55,26 @@ export async function createConfinement(options: ConfinementOptions): Promise<Ma
   const instance = `${process.pid}-${startTime(process.pid)}-${instances++}`;
   const directory = join(options.stateDirectory, instance);
   await mkdir(directory, { mode: 0o755 });
-  const owner: Owner = { pid: process.pid, since: startTime(process.pid) ?? "", cgroupParent: options.cgroupParent, instance };
+  const owner: Owner = {
+    pid: process.pid,
+    since: startTime(process.pid) ?? "",
+    cgroupParent: options.cgroupParent,
+    instance,
+  };
   await writeFile(join(directory, OWNER_FILE), JSON.stringify(owner));
   const tree = new CgroupTree(layout, options.cgroupParent, instance);
   const memoryBytes = options.memoryBytesMax ?? Math.floor(totalmem() * MEMORY_SHARE);
   await tree.create({ memoryBytes, pids: PIDS_MAX });
-  const rootfs = await (options.rootfs === "" ? machineRootfs(join(directory, "rootfs")) : imageRootfs(join(directory, "rootfs"), options.rootfs));
+  const rootfs = await (options.rootfs === ""
+    ? machineRootfs(join(directory, "rootfs"))
+    : imageRootfs(join(directory, "rootfs"), options.rootfs));
   return new MachineConfinement(layout, {
     runtime,
     tree,
     rootfs,
     directory,
-    swapAccounted: layout.version === 2 || existsSync(join(layout.controllers.memory, "memory.memsw.limit_in_bytes")),
+    swapAccounted:
+      layout.version === 2 || existsSync(join(layout.controllers.memory, "memory.memsw.limit_in_bytes")),
     slotCeiling: { memoryBytes, pids: PIDS_MAX },
   });
 }
@@ -98,7 +108,8 @@ export class MachineConfinement implements Confinement {
   async controlDirectory(name: string): Promise<string> {
     const directory = join(this.#options.directory, name, "control");
     await mkdir(join(directory, "cgroup"), { recursive: true, mode: 0o755 });
-    for (const controller of ["memory", "pids", "cpuacct"]) await mkdir(join(directory, "cgroup", controller), { recursive: true });
+    for (const controller of ["memory", "pids", "cpuacct"])
+      await mkdir(join(directory, "cgroup", controller), { recursive: true });
     return directory;
   }
 

@@ -43,7 +43,10 @@ export async function diagnose(options: DiagnoseOptions): Promise<Finding[]> {
     findMemory(),
   ];
   if (findings.some(({ state }) => state === "fail")) {
-    return [...findings, fail("container", "not tried, since something above is missing", "mend what is above")];
+    return [
+      ...findings,
+      fail("container", "not tried, since something above is missing", "mend what is above"),
+    ];
   }
   return [...findings, await tryContainer(options)];
 }
@@ -57,39 +60,59 @@ function findPlatform(): Finding {
 function findNode(): Finding {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   const recent = major > 24 || (major === 24 && minor >= 12);
-  return recent ? ok("node", process.version) : fail("node", process.version, "use Node 24.12 or later; npm start brings it by itself");
+  return recent
+    ? ok("node", process.version)
+    : fail("node", process.version, "use Node 24.12 or later; npm start brings it by itself");
 }
 
 function findUser(): Finding {
-  return process.getuid?.() === 0 ? ok("user", "root") : fail("user", `uid ${process.getuid?.()}`, "run as root, e.g. sudo npm start");
+  return process.getuid?.() === 0
+    ? ok("user", "root")
+    : fail("user", `uid ${process.getuid?.()}`, "run as root, e.g. sudo npm start");
 }
 
 async function findUserNamespaces(): Promise<Finding> {
   const max = Number((await readFile("/proc/sys/user/max_user_namespaces", "utf8").catch(() => "0")).trim());
-  return max > 0 ? ok("user namespaces", `up to ${max}`) : fail("user namespaces", "none allowed", "sysctl -w user.max_user_namespaces=15000");
+  return max > 0
+    ? ok("user namespaces", `up to ${max}`)
+    : fail("user namespaces", "none allowed", "sysctl -w user.max_user_namespaces=15000");
 }
 
 async function findSeccomp(): Promise<Finding> {
   const status = await readFile("/proc/self/status", "utf8");
-  return status.includes("Seccomp_filters:") ? ok("seccomp", "filters supported") : fail("seccomp", "this kernel has no seccomp filters", "use a kernel with CONFIG_SECCOMP_FILTER");
+  return status.includes("Seccomp_filters:")
+    ? ok("seccomp", "filters supported")
+    : fail("seccomp", "this kernel has no seccomp filters", "use a kernel with CONFIG_SECCOMP_FILTER");
 }
 
 function findCgroups(): Finding {
   const layout = findCgroupLayout();
-  if ("missing" in layout) return fail("cgroups", layout.missing, "mount a cgroup2 file system at /sys/fs/cgroup, or run the container with its cgroups writable");
+  if ("missing" in layout)
+    return fail(
+      "cgroups",
+      layout.missing,
+      "mount a cgroup2 file system at /sys/fs/cgroup, or run the container with its cgroups writable",
+    );
   if (layout.version === 2) return ok("cgroups", `v2 at ${layout.mount}`);
-  return ok("cgroups", layout.hybridMount === null ? "v1" : `v1, with a cgroup2 at ${layout.hybridMount} that is left alone`);
+  return ok(
+    "cgroups",
+    layout.hybridMount === null ? "v1" : `v1, with a cgroup2 at ${layout.hybridMount} that is left alone`,
+  );
 }
 
 async function findRuntime(options: DiagnoseOptions): Promise<Finding> {
   const layout = findCgroupLayout();
   const runtime = "missing" in layout ? null : await findOciRuntime(options.runtime, layout);
-  return runtime === null ? fail("OCI runtime", "none found", "apt-get install crun") : ok("OCI runtime", runtime.version);
+  return runtime === null
+    ? fail("OCI runtime", "none found", "apt-get install crun")
+    : ok("OCI runtime", runtime.version);
 }
 
 async function findPython({ interpreter }: DiagnoseOptions): Promise<Finding> {
   const { code, stdout, stderr } = await runCommand([interpreter, "--version"]);
-  return code === 0 ? ok("python", `${(stdout || stderr).trim()} at ${interpreter}`) : fail("python", `${interpreter} cannot be run`, "apt-get install python3");
+  return code === 0
+    ? ok("python", `${(stdout || stderr).trim()} at ${interpreter}`)
+    : fail("python", `${interpreter} cannot be run`, "apt-get install python3");
 }
 
 async function findForkServer({ forkServerDirectory }: DiagnoseOptions): Promise<Finding> {
@@ -98,7 +121,10 @@ async function findForkServer({ forkServerDirectory }: DiagnoseOptions): Promise
     await access(path, constants.R_OK);
     return ok("fork server", path);
   } catch {
-    const compiler = findProgram("cc") === null ? "apt-get install gcc libc6-dev python3-dev, then npm start" : "npm start, which builds it";
+    const compiler =
+      findProgram("cc") === null
+        ? "apt-get install gcc libc6-dev python3-dev, then npm start"
+        : "npm start, which builds it";
     return fail("fork server", `${path} is missing`, compiler);
   }
 }
@@ -129,13 +155,22 @@ async function tryContainer(options: DiagnoseOptions): Promise<Finding> {
       });
       const { code, signal, stderr } = await container.exited;
       await container.close();
-      if (code === 0) return ok("container", `a container with its limits ran, by ${confinement.runtime.name}`);
-      return fail("container", `the container ended with ${signal ?? code}: ${stderr.trim()}`, "see the message; try --container.runtime runc");
+      if (code === 0)
+        return ok("container", `a container with its limits ran, by ${confinement.runtime.name}`);
+      return fail(
+        "container",
+        `the container ended with ${signal ?? code}: ${stderr.trim()}`,
+        "see the message; try --container.runtime runc",
+      );
     } finally {
       await confinement.close();
     }
   } catch (error) {
-    return fail("container", error instanceof Error ? error.message : String(error), "run as root with writable cgroups");
+    return fail(
+      "container",
+      error instanceof Error ? error.message : String(error),
+      "run as root with writable cgroups",
+    );
   } finally {
     await rm(stateDirectory, { recursive: true, force: true });
   }

@@ -27,7 +27,11 @@ async function readOwner(directory: string): Promise<Owner | null> {
 }
 
 /** Ends and removes every dead service's leftovers below `stateDirectory`; returns how many there were. */
-export async function sweepLeftovers(stateDirectory: string, layout: CgroupLayout, runtime: OciRuntime): Promise<number> {
+export async function sweepLeftovers(
+  stateDirectory: string,
+  layout: CgroupLayout,
+  runtime: OciRuntime,
+): Promise<number> {
   const entries = await readdir(stateDirectory).catch(() => []);
   let swept = 0;
   for (const entry of entries) {
@@ -40,7 +44,12 @@ export async function sweepLeftovers(stateDirectory: string, layout: CgroupLayou
   return swept;
 }
 
-async function sweepOne(directory: string, owner: Owner, layout: CgroupLayout, runtime: OciRuntime): Promise<void> {
+async function sweepOne(
+  directory: string,
+  owner: Owner,
+  layout: CgroupLayout,
+  runtime: OciRuntime,
+): Promise<void> {
   const tree = new CgroupTree(layout, owner.cgroupParent, owner.instance);
   for (let attempt = 0; attempt < 50; attempt++) {
     const pids = await tree.processes();

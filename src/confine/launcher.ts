@@ -25,7 +25,11 @@ export interface LaunchOptions {
 }
 
 /** Writes the bundle and starts the container. */
-export async function launchContainer(options: LaunchOptions, spec: ContainerSpec, ordinal: number): Promise<Container> {
+export async function launchContainer(
+  options: LaunchOptions,
+  spec: ContainerSpec,
+  ordinal: number,
+): Promise<Container> {
   const bundle = join(options.directory, spec.name, "bundle");
   const state = join(options.directory, "runtime");
   const id = `${options.tree.path.slice(options.tree.path.lastIndexOf("/") + 1)}-${spec.name}`;
@@ -42,13 +46,19 @@ export async function launchContainer(options: LaunchOptions, spec: ContainerSpe
     rootfs: options.rootfs.path,
     base: base.mounts,
     cgroupsPath: options.tree.containerPath(spec.name),
-    cgroupMounts: spec.capabilities.includes("CAP_SYS_ADMIN") ? options.tree.mounts(spec.name, "/run/rollcall/cgroup") : [],
+    cgroupMounts: spec.capabilities.includes("CAP_SYS_ADMIN")
+      ? options.tree.mounts(spec.name, "/run/rollcall/cgroup")
+      : [],
     arch: process.arch,
     swapAccounted: options.swapAccounted,
   });
   await writeFile(join(bundle, "config.json"), JSON.stringify(config));
   const started = startContainer(options.runtime, state, bundle, id, [...base.staged, ...own.staged]);
-  return new RunningContainer(options, { name: spec.name, id, state, owner: uidRangeStart(ordinal) }, started);
+  return new RunningContainer(
+    options,
+    { name: spec.name, id, state, owner: uidRangeStart(ordinal) },
+    started,
+  );
 }
 
 interface Identity {
@@ -78,6 +88,8 @@ class RunningContainer implements Container {
     const { process } = started;
     process.stdout?.on("data", (chunk: Buffer) => this.#remember(chunk));
     process.stderr?.on("data", (chunk: Buffer) => this.#remember(chunk));
+    // A container whose runtime process is gone has lost the one that cleans up after it: it goes too.
+    process.once("exit", () => this.kill());
     this.exited = new Promise((resolve) => {
       process.once("error", (error) => resolve({ code: null, signal: null, stderr: error.message }));
       process.once("close", (code, signal) => resolve({ code, signal, stderr: this.#stderr }));
@@ -104,7 +116,8 @@ class RunningContainer implements Container {
   }
 
   async killLeaf(leaf: string): Promise<void> {
-    for (const pid of await this.#options.tree.processes(join(this.name, leaf)).catch(() => [])) killProcess(pid);
+    for (const pid of await this.#options.tree.processes(join(this.name, leaf)).catch(() => []))
+      killProcess(pid);
   }
 
   close(): Promise<void> {

@@ -45,34 +45,66 @@ const OUTPUT_BYTES_MAX = 1 << 20;
 export function runCommand(command: readonly string[], timeoutMs = 10_000): Promise<Finished> {
   const [program = "", ...args] = command;
   return new Promise((resolve) => {
-    execFile(program, args, { timeout: timeoutMs, maxBuffer: OUTPUT_BYTES_MAX, env: { PATH: SEARCH_PATH.join(":") } }, (error, stdout, stderr) => {
-      const code = error === null ? 0 : typeof error.code === "number" ? error.code : null;
-      resolve({ code, stdout, stderr: stderr === "" && error !== null ? error.message : stderr });
-    });
+    execFile(
+      program,
+      args,
+      { timeout: timeoutMs, maxBuffer: OUTPUT_BYTES_MAX, env: { PATH: SEARCH_PATH.join(":") } },
+      (error, stdout, stderr) => {
+        const code = error === null ? 0 : typeof error.code === "number" ? error.code : null;
+        resolve({ code, stdout, stderr: stderr === "" && error !== null ? error.message : stderr });
+      },
+    );
   });
 }
 
 /** The runtime named by configuration, or the first there is; null when there is none. */
-export async function findOciRuntime(wanted: OciRuntimeName | "auto", layout: CgroupLayout): Promise<OciRuntime | null> {
+export async function findOciRuntime(
+  wanted: OciRuntimeName | "auto",
+  layout: CgroupLayout,
+): Promise<OciRuntime | null> {
   const names: readonly OciRuntimeName[] = wanted === "auto" ? ["crun", "runc"] : [wanted];
   for (const name of names) {
     const path = findProgram(name);
     if (path === null) continue;
     const { code, stdout } = await runCommand([path, "--version"]);
     if (code !== 0) continue;
-    return { name, version: stdout.split("\n")[0] ?? name, path, hidden: name === "crun" && layout.version === 1 ? layout.hybridMount : null };
+    return {
+      name,
+      version: stdout.split("\n")[0] ?? name,
+      path,
+      hidden: name === "crun" && layout.version === 1 ? layout.hybridMount : null,
+    };
   }
   return null;
 }
 
-const STAGE = 'if [ -n "$1" ]; then umount "$1"; fi; shift; while [ "$1" != -- ]; do mount --bind "$1" "$2"; shift 2; done; shift; exec "$@"';
+const STAGE =
+  'if [ -n "$1" ]; then umount "$1"; fi; shift; while [ "$1" != -- ]; do mount --bind "$1" "$2"; shift 2; done; shift; exec "$@"';
 
 /** The command line of a runtime, with its own view of the mounts where it needs one. */
-function commandLine(runtime: OciRuntime, staged: readonly StagedMount[], args: readonly string[]): [string, ...string[]] {
+function commandLine(
+  runtime: OciRuntime,
+  staged: readonly StagedMount[],
+  args: readonly string[],
+): [string, ...string[]] {
   if (runtime.hidden === null && staged.length === 0) return [runtime.path, ...args];
   const unshare = findProgram("unshare") ?? "unshare";
   const pairs = staged.flatMap(({ source, target }) => [source, target]);
-  return [unshare, "--mount", "--propagation", "private", "sh", "-ec", STAGE, "sh", runtime.hidden ?? "", ...pairs, "--", runtime.path, ...args];
+  return [
+    unshare,
+    "--mount",
+    "--propagation",
+    "private",
+    "sh",
+    "-ec",
+    STAGE,
+    "sh",
+    runtime.hidden ?? "",
+    ...pairs,
+    "--",
+    runtime.path,
+    ...args,
+  ];
 }
 
 export interface ContainerProcess {
@@ -81,11 +113,30 @@ export interface ContainerProcess {
 }
 
 /** Starts `run` for a bundle in the foreground: the child process lives as long as the container. */
-export function startContainer(runtime: OciRuntime, state: string, bundle: string, id: string, staged: readonly StagedMount[]): ContainerProcess {
+export function startContainer(
+  runtime: OciRuntime,
+  state: string,
+  bundle: string,
+  id: string,
+  staged: readonly StagedMount[],
+): ContainerProcess {
   const pidFile = join(bundle, "pid");
-  const [program, ...args] = commandLine(runtime, staged, ["--root", state, "run", "--bundle", bundle, "--pid-file", pidFile, id]);
+  const [program, ...args] = commandLine(runtime, staged, [
+    "--root",
+    state,
+    "run",
+    "--bundle",
+    bundle,
+    "--pid-file",
+    pidFile,
+    id,
+  ]);
   // A group of its own: a Ctrl-C at the terminal is the service's to answer, not the containers'.
-  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env: { PATH: SEARCH_PATH.join(":") }, detached: true });
+  const child = spawn(program, args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { PATH: SEARCH_PATH.join(":") },
+    detached: true,
+  });
   return { process: child, pidFile };
 }
 

@@ -11,10 +11,26 @@ const DIRECTORIES = ["dev", "etc", "proc", "run/rollcall", "run/slot", "tmp", "u
 const LINKS = ["bin", "lib", "lib32", "lib64", "sbin"];
 
 /** Directories of an image that are never shown: the sandbox has its own, or needs none. */
-const NOT_OF_THE_IMAGE = new Set(["boot", "dev", "home", "media", "mnt", "opt", "proc", "root", "run", "srv", "sys", "tmp", "var", "work"]);
+const NOT_OF_THE_IMAGE = new Set([
+  "boot",
+  "dev",
+  "home",
+  "media",
+  "mnt",
+  "opt",
+  "proc",
+  "root",
+  "run",
+  "srv",
+  "sys",
+  "tmp",
+  "var",
+  "work",
+]);
 
 const ETC_FILES: Readonly<Record<string, string>> = {
-  passwd: "root:x:0:0:root:/tmp:/usr/sbin/nologin\nsandbox:x:1000:1000:sandbox:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n",
+  passwd:
+    "root:x:0:0:root:/tmp:/usr/sbin/nologin\nsandbox:x:1000:1000:sandbox:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n",
   group: "root:x:0:\nsandbox:x:1000:\nnogroup:x:65534:\n",
   hosts: "127.0.0.1 localhost\n::1 localhost\n",
   hostname: "sandbox\n",
@@ -32,17 +48,20 @@ export async function machineRootfs(directory: string): Promise<Rootfs> {
   for (const name of LINKS) {
     if (existsSync(`/usr/${name}`)) await symlink(`usr/${name}`, join(directory, name));
   }
-  for (const [name, text] of Object.entries(ETC_FILES)) await writeFile(join(directory, "etc", name), text, { mode: 0o644 });
+  for (const [name, text] of Object.entries(ETC_FILES))
+    await writeFile(join(directory, "etc", name), text, { mode: 0o644 });
   const base: Mount[] = [{ source: "/usr", target: "/usr", readOnly: true }];
   // Debian finds the BLAS that numpy is linked to by way of /etc/alternatives.
-  if (existsSync("/etc/alternatives")) base.push({ source: "/etc/alternatives", target: "/etc/alternatives", readOnly: true });
+  if (existsSync("/etc/alternatives"))
+    base.push({ source: "/etc/alternatives", target: "/etc/alternatives", readOnly: true });
   if (existsSync("/etc/ld.so.cache")) await copyFile("/etc/ld.so.cache", join(directory, "etc/ld.so.cache"));
   return { path: directory, base };
 }
 
 /** A skeleton below `directory` over the directories of a built image. */
 export async function imageRootfs(directory: string, image: string): Promise<Rootfs> {
-  if (!existsSync(join(image, "usr"))) throw new Error(`${image} is not the directory of an image: it has no usr`);
+  if (!existsSync(join(image, "usr")))
+    throw new Error(`${image} is not the directory of an image: it has no usr`);
   await makeSkeleton(directory);
   const base: Mount[] = [];
   for (const name of await readdir(image)) {

@@ -68,7 +68,12 @@ export interface SeccompProfile {
 /** The profile in OCI form; `nested` for containers that make namespaces of their own. */
 export function seccompProfile(arch: string, nested: boolean): SeccompProfile {
   const forbiddenFlags = nested ? CLONE_NEWUSER : CLONE_NAMESPACES;
-  const withoutFlags: SyscallArgument = { index: 0, value: forbiddenFlags, valueTwo: 0, op: "SCMP_CMP_MASKED_EQ" };
+  const withoutFlags: SyscallArgument = {
+    index: 0,
+    value: forbiddenFlags,
+    valueTwo: 0,
+    op: "SCMP_CMP_MASKED_EQ",
+  };
   const unix: SyscallArgument = { index: 0, value: AF_UNIX, op: "SCMP_CMP_EQ" };
   const allow = (names: readonly string[], ...args: SyscallArgument[]): SyscallRule => ({
     names,

@@ -18,7 +18,11 @@ async function isReachable(path: string): Promise<boolean> {
 }
 
 /** The mounts with sources that can be reached, and what must be staged for that. */
-export async function stageMounts(mounts: readonly Mount[], directory: string, prefix: string): Promise<{ mounts: Mount[]; staged: StagedMount[] }> {
+export async function stageMounts(
+  mounts: readonly Mount[],
+  directory: string,
+  prefix: string,
+): Promise<{ mounts: Mount[]; staged: StagedMount[] }> {
   const staged: StagedMount[] = [];
   const reachable = await Promise.all(
     mounts.map(async (mount, index): Promise<Mount> => {

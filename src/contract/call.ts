@@ -45,11 +45,19 @@ export const CallSchema = Type.Object(
   {
     runtime: Type.Enum(RUNTIME_IDS, {
       type: "string",
-      description: "`python` (preloaded CPython in a container), `javascript` (a V8 isolate), `node` (a Node process in a container).",
+      description:
+        "`python` (preloaded CPython in a container), `javascript` (a V8 isolate), `node` (a Node process in a container).",
     }),
     source: Type.String({ description: "The program. At most 4 MiB of UTF-8." }),
-    stdin: Type.Optional(Type.String({ description: "What the program reads from standard input. Default: empty." })),
-    args: Type.Optional(Type.Array(Type.String(), { maxItems: CALL_BOUNDS.argsMax, description: "Command line arguments after the program's own name." })),
+    stdin: Type.Optional(
+      Type.String({ description: "What the program reads from standard input. Default: empty." }),
+    ),
+    args: Type.Optional(
+      Type.Array(Type.String(), {
+        maxItems: CALL_BOUNDS.argsMax,
+        description: "Command line arguments after the program's own name.",
+      }),
+    ),
     files: Type.Optional(
       dictionary(FileContentSchema, {
         description: "Files put into the working directory before the start, by path relative to it.",
@@ -61,23 +69,50 @@ export const CallSchema = Type.Object(
         description: "Paths, relative to the working directory, of regular files to hand back after the end.",
       }),
     ),
-    limits: Type.Optional(Type.Partial(LimitsSchema, { additionalProperties: false, description: "Bounds for this call; what is left out takes the service's default." })),
-    env: Type.Optional(dictionary(Type.String(), { description: "Environment variables added to the fixed list of the sandbox." })),
+    limits: Type.Optional(
+      Type.Partial(LimitsSchema, {
+        additionalProperties: false,
+        description: "Bounds for this call; what is left out takes the service's default.",
+      }),
+    ),
+    env: Type.Optional(
+      dictionary(Type.String(), {
+        description: "Environment variables added to the fixed list of the sandbox.",
+      }),
+    ),
     mode: Type.Optional(
       Type.Enum(["script", "cell"], {
         type: "string",
-        description: "`script` (default) runs the source as a file. `cell` also returns the repr of a last bare expression as `value`.",
+        description:
+          "`script` (default) runs the source as a file. `cell` also returns the repr of a last bare expression as `value`.",
       }),
     ),
     output_encoding: Type.Optional(
       Type.Enum(ENCODINGS, {
         type: "string",
-        description: "`utf8` (default) replaces bytes that are not UTF-8 by U+FFFD; `base64` returns stdout and stderr byte for byte.",
+        description:
+          "`utf8` (default) replaces bytes that are not UTF-8 by U+FFFD; `base64` returns stdout and stderr byte for byte.",
       }),
     ),
-    id: Type.Optional(Type.String({ minLength: 1, maxLength: CALL_BOUNDS.idLengthMax, pattern: "^[A-Za-z0-9._:-]+$", description: "The caller's name for the call. One already in flight is joined, not run again." })),
-    priority: Type.Optional(Type.Enum(PRIORITIES, { type: "string", description: "Lane in the queue. Default: normal." })),
-    deadline_ms: Type.Optional(Type.Integer({ minimum: 1, maximum: CALL_BOUNDS.deadlineMsMax, description: "Milliseconds from acceptance until the answer is of no more use; queue time counts here." })),
+    id: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: CALL_BOUNDS.idLengthMax,
+        pattern: "^[A-Za-z0-9._:-]+$",
+        description: "The caller's name for the call. One already in flight is joined, not run again.",
+      }),
+    ),
+    priority: Type.Optional(
+      Type.Enum(PRIORITIES, { type: "string", description: "Lane in the queue. Default: normal." }),
+    ),
+    deadline_ms: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: CALL_BOUNDS.deadlineMsMax,
+        description:
+          "Milliseconds from acceptance until the answer is of no more use; queue time counts here.",
+      }),
+    ),
   },
   { $id: "Call", additionalProperties: false },
 );

@@ -8,12 +8,30 @@ import { Type, type Static } from "typebox";
 
 export const LimitsSchema = Type.Object(
   {
-    wall_ms: Type.Integer({ minimum: 1, description: "Wall time of the run, from the start of the program; queue time is never charged. Milliseconds." }),
-    cpu_ms: Type.Integer({ minimum: 1, description: "CPU time of the program and everything it starts. Milliseconds. Default: twice wall_ms." }),
-    memory_bytes: Type.Integer({ minimum: 16 << 20, description: "Memory of all processes of the call together, files in its scratch directories included. Bytes." }),
-    output_bytes: Type.Integer({ minimum: 256, description: "Bytes of stdout, and separately of stderr, that are kept. Writing more makes the outcome output_limit." }),
+    wall_ms: Type.Integer({
+      minimum: 1,
+      description:
+        "Wall time of the run, from the start of the program; queue time is never charged. Milliseconds.",
+    }),
+    cpu_ms: Type.Integer({
+      minimum: 1,
+      description: "CPU time of the program and everything it starts. Milliseconds. Default: twice wall_ms.",
+    }),
+    memory_bytes: Type.Integer({
+      minimum: 16 << 20,
+      description:
+        "Memory of all processes of the call together, files in its scratch directories included. Bytes.",
+    }),
+    output_bytes: Type.Integer({
+      minimum: 256,
+      description:
+        "Bytes of stdout, and separately of stderr, that are kept. Writing more makes the outcome output_limit.",
+    }),
     processes: Type.Integer({ minimum: 1, description: "Processes and threads of the call alive at once." }),
-    disk_bytes: Type.Integer({ minimum: 65536, description: "Bytes of files under the working directory, /tmp and /dev/shm together." }),
+    disk_bytes: Type.Integer({
+      minimum: 65536,
+      description: "Bytes of files under the working directory, /tmp and /dev/shm together.",
+    }),
   },
   { $id: "Limits", additionalProperties: false },
 );
@@ -53,7 +71,9 @@ export const UsageSchema = Type.Object(
     wall_ms: Type.Number({ description: "Wall time of the run. Milliseconds." }),
     cpu_ms: Type.Number({ description: "CPU time of every process of the call. Milliseconds." }),
     memory_peak_bytes: Type.Integer({ description: "Peak memory above that of the idle sandbox. Bytes." }),
-    processes: Type.Integer({ description: "Processes and threads that the call started, the program itself included." }),
+    processes: Type.Integer({
+      description: "Processes and threads that the call started, the program itself included.",
+    }),
   },
   { $id: "Usage", additionalProperties: false },
 );

@@ -9,7 +9,11 @@ export const ProgramErrorSchema = Type.Object(
   {
     type: Type.String({ description: "Class of the exception, as the program's language names it." }),
     message: Type.String(),
-    line: nullable(Type.Integer({ description: "Line of the program's own source, counted from 1; null when none is known." })),
+    line: nullable(
+      Type.Integer({
+        description: "Line of the program's own source, counted from 1; null when none is known.",
+      }),
+    ),
   },
   { $id: "ProgramError", additionalProperties: false },
 );
@@ -23,7 +27,9 @@ export const CollectedFileSchema = Type.Object(
   {
     content: Type.Optional(Type.String()),
     encoding: Type.Optional(Type.Enum(ENCODINGS, { type: "string" })),
-    error: Type.Optional(Type.Enum(COLLECT_ERRORS, { type: "string", description: "Why there is no content." })),
+    error: Type.Optional(
+      Type.Enum(COLLECT_ERRORS, { type: "string", description: "Why there is no content." }),
+    ),
   },
   { $id: "CollectedFile", additionalProperties: false },
 );
@@ -33,8 +39,14 @@ export const ResultSchema = Type.Object(
   {
     id: Type.String(),
     outcome: OutcomeSchema,
-    exit_code: nullable(Type.Integer({ description: "As `wait` reports it; null when the program was ended by a signal or never ran." })),
-    signal: nullable(Type.String({ description: "Name of the signal that ended the program, e.g. SIGSEGV." })),
+    exit_code: nullable(
+      Type.Integer({
+        description: "As `wait` reports it; null when the program was ended by a signal or never ran.",
+      }),
+    ),
+    signal: nullable(
+      Type.String({ description: "Name of the signal that ended the program, e.g. SIGSEGV." }),
+    ),
     stdout: Type.String(),
     stderr: Type.String(),
     output_encoding: Type.Enum(ENCODINGS, { type: "string" }),
@@ -52,12 +64,20 @@ export const ResultSchema = Type.Object(
     timing: Type.Object(
       {
         queued_ms: Type.Number({ description: "From acceptance to the grant of a slot. Milliseconds." }),
-        started_ms: Type.Number({ description: "From acceptance to the start of the program. Milliseconds." }),
-        run_ms: Type.Number({ description: "From the start of the program until its sandbox was clean again. Milliseconds." }),
+        started_ms: Type.Number({
+          description: "From acceptance to the start of the program. Milliseconds.",
+        }),
+        run_ms: Type.Number({
+          description: "From the start of the program until its sandbox was clean again. Milliseconds.",
+        }),
       },
       { additionalProperties: false },
     ),
-    detail: nullable(Type.String({ description: "One sentence for people on outcomes of the caller or the service; null otherwise." })),
+    detail: nullable(
+      Type.String({
+        description: "One sentence for people on outcomes of the caller or the service; null otherwise.",
+      }),
+    ),
   },
   { $id: "Result", additionalProperties: false },
 );

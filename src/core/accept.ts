@@ -37,17 +37,28 @@ const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 export function acceptCall(call: Call, options: AcceptOptions, pointer = ""): AcceptedCall {
   const runtime = Object.hasOwn(options.runtimes, call.runtime) ? options.runtimes[call.runtime] : undefined;
   if (runtime === undefined) {
-    throw new SandboxError("unknown_runtime", `there is no runtime ${JSON.stringify(call.runtime)} here; there are ${Object.keys(options.runtimes).join(", ") || RUNTIME_IDS.join(", ")}`, { path: `${pointer}/runtime` });
+    throw new SandboxError(
+      "unknown_runtime",
+      `there is no runtime ${JSON.stringify(call.runtime)} here; there are ${Object.keys(options.runtimes).join(", ") || RUNTIME_IDS.join(", ")}`,
+      { path: `${pointer}/runtime` },
+    );
   }
   const mode = call.mode ?? "script";
   if (!runtime.modes.includes(mode)) {
-    throw new SandboxError("invalid_call", `mode ${mode} is not for runtime ${runtime.id}, which has ${runtime.modes.join(", ")}`, { path: `${pointer}/mode` });
+    throw new SandboxError(
+      "invalid_call",
+      `mode ${mode} is not for runtime ${runtime.id}, which has ${runtime.modes.join(", ")}`,
+      { path: `${pointer}/mode` },
+    );
   }
   const limits = decideLimits(call.limits, options.limits, pointer);
   const source = textBytes(call.source, CALL_BOUNDS.sourceBytesMax, `${pointer}/source`);
-  const stdin = call.stdin === undefined ? EMPTY : textBytes(call.stdin, CALL_BOUNDS.stdinBytesMax, `${pointer}/stdin`);
+  const stdin =
+    call.stdin === undefined ? EMPTY : textBytes(call.stdin, CALL_BOUNDS.stdinBytesMax, `${pointer}/stdin`);
   const files = acceptFiles(call.files, runtime.entry.fileName, `${pointer}/files`);
-  const collect = (call.collect ?? NONE).map((path, index) => normalisePath(path, `${pointer}/collect/${index}`));
+  const collect = (call.collect ?? NONE).map((path, index) =>
+    normalisePath(path, `${pointer}/collect/${index}`),
+  );
   if (collect.length > 1) checkDistinct(collect, `${pointer}/collect`);
   const args = acceptArgs(call.args, `${pointer}/args`);
   const env = acceptEnv(call.env, `${pointer}/env`);
@@ -58,7 +69,12 @@ export function acceptCall(call: Call, options: AcceptOptions, pointer = ""): Ac
     priority: call.priority ?? "normal",
     deadlineMs: call.deadline_ms ?? null,
     encoding: call.output_encoding ?? "utf8",
-    bytes: source.length + stdin.length + files.reduce((sum, file) => sum + file.content.length, 0) + textsBytes(args, envTexts(env), collect) + CALL_BYTES,
+    bytes:
+      source.length +
+      stdin.length +
+      files.reduce((sum, file) => sum + file.content.length, 0) +
+      textsBytes(args, envTexts(env), collect) +
+      CALL_BYTES,
   };
 }
 
@@ -73,7 +89,10 @@ function tooLarge(what: string, bytes: number, max: number, path: string): Sandb
 
 /** Bytes of texts as the kernel counts those of a program: each with a NUL at its end. */
 function textsBytes(...lists: readonly (readonly string[])[]): number {
-  return lists.reduce((sum, texts) => texts.reduce((bytes, text) => bytes + Buffer.byteLength(text) + 1, sum), 0);
+  return lists.reduce(
+    (sum, texts) => texts.reduce((bytes, text) => bytes + Buffer.byteLength(text) + 1, sum),
+    0,
+  );
 }
 
 function envTexts(env: Readonly<Record<string, string>>): readonly string[] {
@@ -90,14 +109,17 @@ function acceptFiles(files: Call["files"], programName: string, pointer: string)
   if (files === undefined) return [];
   const entries = Object.entries(files);
   if (entries.length > CALL_BOUNDS.filesMax) {
-    throw new SandboxError("call_too_large", `${entries.length} files, the most is ${CALL_BOUNDS.filesMax}`, { path: pointer });
+    throw new SandboxError("call_too_large", `${entries.length} files, the most is ${CALL_BOUNDS.filesMax}`, {
+      path: pointer,
+    });
   }
   let total = 0;
   const accepted = entries.map(([name, value]) => {
     const path = `${pointer}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
     const content = fileBytes(value, path);
     total += content.length;
-    if (total > CALL_BOUNDS.filesBytesMax) throw tooLarge("the call's files together", total, CALL_BOUNDS.filesBytesMax, pointer);
+    if (total > CALL_BOUNDS.filesBytesMax)
+      throw tooLarge("the call's files together", total, CALL_BOUNDS.filesBytesMax, pointer);
     return { path: normalisePath(name, path), content };
   });
   checkAllFiles([programName, ...accepted.map((file) => file.path)], pointer);
@@ -116,24 +138,41 @@ function fileBytes(value: FileContent, path: string): Buffer {
 function acceptArgs(args: Call["args"], pointer: string): readonly string[] {
   if (args === undefined) return NONE;
   for (const [index, arg] of args.entries()) {
-    if (arg.includes("\0")) throw new SandboxError("invalid_call", "an argument holds a NUL character", { path: `${pointer}/${index}` });
+    if (arg.includes("\0"))
+      throw new SandboxError("invalid_call", "an argument holds a NUL character", {
+        path: `${pointer}/${index}`,
+      });
   }
   const total = textsBytes(args);
-  if (total > CALL_BOUNDS.argsBytesMax) throw tooLarge("args together", total, CALL_BOUNDS.argsBytesMax, pointer);
+  if (total > CALL_BOUNDS.argsBytesMax)
+    throw tooLarge("args together", total, CALL_BOUNDS.argsBytesMax, pointer);
   return args;
 }
 
 function acceptEnv(env: Call["env"], pointer: string): Readonly<Record<string, string>> {
   if (env === undefined) return {};
   const entries = Object.entries(env);
-  if (entries.length > CALL_BOUNDS.envMax) throw new SandboxError("call_too_large", `${entries.length} environment variables, the most is ${CALL_BOUNDS.envMax}`, { path: pointer });
+  if (entries.length > CALL_BOUNDS.envMax)
+    throw new SandboxError(
+      "call_too_large",
+      `${entries.length} environment variables, the most is ${CALL_BOUNDS.envMax}`,
+      { path: pointer },
+    );
   for (const [name, value] of entries) {
     if (!ENV_NAME.test(name)) {
-      throw new SandboxError("invalid_call", `${JSON.stringify(name.slice(0, 80))} is no name of an environment variable: letters, digits and _ are, not starting with a digit`, { path: pointer });
+      throw new SandboxError(
+        "invalid_call",
+        `${JSON.stringify(name.slice(0, 80))} is no name of an environment variable: letters, digits and _ are, not starting with a digit`,
+        { path: pointer },
+      );
     }
-    if (value.includes("\0")) throw new SandboxError("invalid_call", `the value of ${name} holds a NUL character`, { path: `${pointer}/${name}` });
+    if (value.includes("\0"))
+      throw new SandboxError("invalid_call", `the value of ${name} holds a NUL character`, {
+        path: `${pointer}/${name}`,
+      });
   }
   const total = textsBytes(envTexts(env));
-  if (total > CALL_BOUNDS.argsBytesMax) throw tooLarge("env together", total, CALL_BOUNDS.argsBytesMax, pointer);
+  if (total > CALL_BOUNDS.argsBytesMax)
+    throw tooLarge("env together", total, CALL_BOUNDS.argsBytesMax, pointer);
   return env;
 }

@@ -24,25 +24,47 @@ const ROOM_SHARE = 0.1;
  * @param pools every pool, and `poolOf` the one that each call goes to.
  * @throws SandboxError `queue_full` or `deadline_unmeetable`; then none of the calls was admitted.
  */
-export function admit(calls: readonly AcceptedCall[], pools: readonly Pool[], poolOf: (call: AcceptedCall) => Pool, bounds: QueueBounds): void {
+export function admit(
+  calls: readonly AcceptedCall[],
+  pools: readonly Pool[],
+  poolOf: (call: AcceptedCall) => Pool,
+  bounds: QueueBounds,
+): void {
   const waiting = pools.reduce((sum, pool) => sum + pool.queue.length, 0);
   const waitingBytes = pools.reduce((sum, pool) => sum + pool.queue.bytes, 0);
   const bytes = calls.reduce((sum, call) => sum + call.bytes, 0);
   if (waiting + calls.length > bounds.callsMax) {
-    throw new SandboxError("queue_full", `${waiting} calls are waiting and ${calls.length} more came, the most is ${bounds.callsMax}`, { retryAfterMs: retryAfter(pools) });
+    throw new SandboxError(
+      "queue_full",
+      `${waiting} calls are waiting and ${calls.length} more came, the most is ${bounds.callsMax}`,
+      { retryAfterMs: retryAfter(pools) },
+    );
   }
   if (waitingBytes + bytes > bounds.bytesMax) {
-    throw new SandboxError("queue_full", `${waitingBytes} bytes of calls are waiting and ${bytes} more came, the most is ${bounds.bytesMax}`, { retryAfterMs: retryAfter(pools) });
+    throw new SandboxError(
+      "queue_full",
+      `${waitingBytes} bytes of calls are waiting and ${bytes} more came, the most is ${bounds.bytesMax}`,
+      { retryAfterMs: retryAfter(pools) },
+    );
   }
   const ahead = new Map<Pool, number>();
   for (const call of calls) {
     const pool = poolOf(call);
     const before = ahead.get(pool) ?? pool.queue.length;
     ahead.set(pool, before + 1);
-    if (!pool.available) throw new SandboxError("engine_unavailable", `the ${pool.engineName} engine has no sandbox at present`, { retryAfterMs: RETRY_MS_MIN });
+    if (!pool.available)
+      throw new SandboxError(
+        "engine_unavailable",
+        `the ${pool.engineName} engine has no sandbox at present`,
+        { retryAfterMs: RETRY_MS_MIN },
+      );
     const wait = pool.expectedWaitMs(before);
     if (call.deadlineMs !== null && wait > call.deadlineMs) {
-      throw new SandboxError("deadline_unmeetable", `the wait for a slot is about ${Math.round(wait)} ms, the call's deadline_ms is ${call.deadlineMs}`, { retryAfterMs: clamp(wait - call.deadlineMs) });
+      throw new SandboxError(
+        "deadline_unmeetable",
+        `the wait for a slot is about ${Math.round(wait)} ms, the call's deadline_ms is ${call.deadlineMs}`,
+        { retryAfterMs: clamp(wait - call.deadlineMs) },
+      );
     }
   }
 }

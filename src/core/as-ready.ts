@@ -26,7 +26,8 @@ export class AsReady implements AsyncIterableIterator<BatchItem, undefined> {
   constructor(results: readonly Promise<Result>[], stop: () => void) {
     this.#left = results.length;
     this.#stop = stop;
-    for (const [index, result] of results.entries()) void result.then((settled) => this.#add({ index, result: settled }));
+    for (const [index, result] of results.entries())
+      void result.then((settled) => this.#add({ index, result: settled }));
   }
 
   [Symbol.asyncIterator](): this {

@@ -42,7 +42,10 @@ export class CallQueue<T extends Queued & Linked<T>> {
 
   constructor() {
     this.#lanes = new Map(
-      (Object.keys(WEIGHTS) as Priority[]).map((priority) => [priority, { weight: WEIGHTS[priority], tenants: new Map(), pass: 0, floor: 0, length: 0 }]),
+      (Object.keys(WEIGHTS) as Priority[]).map((priority) => [
+        priority,
+        { weight: WEIGHTS[priority], tenants: new Map(), pass: 0, floor: 0, length: 0 },
+      ]),
     );
   }
 

@@ -9,7 +9,11 @@ const CPU_PER_WALL = 2;
  * @param pointer JSON pointer of the call, for the message.
  * @throws SandboxError `limit_above_ceiling`.
  */
-export function decideLimits(asked: Partial<Limits> | undefined, policy: LimitPolicy, pointer: string): Limits {
+export function decideLimits(
+  asked: Partial<Limits> | undefined,
+  policy: LimitPolicy,
+  pointer: string,
+): Limits {
   if (asked === undefined) return policy.default;
   const limits = { ...policy.default };
   for (const name of Object.keys(asked) as (keyof Limits)[]) {
@@ -17,9 +21,13 @@ export function decideLimits(asked: Partial<Limits> | undefined, policy: LimitPo
     // An embedding program may leave a field out by setting it to undefined.
     if (value === undefined) continue;
     if (value > policy.ceiling[name]) {
-      throw new SandboxError("limit_above_ceiling", `limits.${name} is ${value}, the most this service allows is ${policy.ceiling[name]}`, {
-        path: `${pointer}/limits/${name}`,
-      });
+      throw new SandboxError(
+        "limit_above_ceiling",
+        `limits.${name} is ${value}, the most this service allows is ${policy.ceiling[name]}`,
+        {
+          path: `${pointer}/limits/${name}`,
+        },
+      );
     }
     limits[name] = value;
   }

@@ -21,7 +21,9 @@ const OUTCOME_OF_END: Readonly<Record<EndedBy, Outcome>> = {
   memory: "memory_limit",
 };
 
-const SIGNAL_NAMES = new Map<number, string>(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+const SIGNAL_NAMES = new Map<number, string>(
+  Object.entries(constants.signals).map(([name, number]) => [number, name]),
+);
 
 /** Name of a signal by its number, e.g. SIGKILL for 9. */
 export function signalName(signal: number): string {
@@ -36,7 +38,8 @@ export function nameOutcome(evidence: Evidence, limits: Limits): Outcome {
     if (evidence.diskFull) return "disk_limit";
     if (isCpuSignal(evidence.signal) && evidence.usage.cpu_ms >= limits.cpu_ms) return "cpu_limit";
   }
-  if (evidence.stdout.totalBytes > limits.output_bytes || evidence.stderr.totalBytes > limits.output_bytes) return "output_limit";
+  if (evidence.stdout.totalBytes > limits.output_bytes || evidence.stderr.totalBytes > limits.output_bytes)
+    return "output_limit";
   if (evidence.signal !== null) return "signaled";
   return evidence.exitCode === 0 ? "completed" : "failed";
 }
@@ -70,8 +73,16 @@ export function conclude(call: AcceptedCall, evidence: Evidence, times: Times): 
     error: evidence.report.error ?? null,
     value: evidence.report.value ?? null,
     files: collectedFiles(evidence),
-    usage: { ...evidence.usage, wall_ms: round(evidence.usage.wall_ms), cpu_ms: round(evidence.usage.cpu_ms) },
-    timing: { queued_ms: round(queuedMs), started_ms: round(queuedMs + evidence.startMs), run_ms: round(evidence.runMs) },
+    usage: {
+      ...evidence.usage,
+      wall_ms: round(evidence.usage.wall_ms),
+      cpu_ms: round(evidence.usage.cpu_ms),
+    },
+    timing: {
+      queued_ms: round(queuedMs),
+      started_ms: round(queuedMs + evidence.startMs),
+      run_ms: round(evidence.runMs),
+    },
     detail: outcome === "cancelled" ? "the call was given up while it ran" : null,
   };
 }
@@ -82,11 +93,18 @@ function collectedFiles(evidence: Evidence): Record<string, CollectedFile> {
 
 function collectedFile(content: Evidence["files"][number]["content"]): CollectedFile {
   if (typeof content === "string") return { error: content };
-  return isUtf8(content) ? { content: content.toString("utf8"), encoding: "utf8" } : { content: content.toString("base64"), encoding: "base64" };
+  return isUtf8(content)
+    ? { content: content.toString("utf8"), encoding: "utf8" }
+    : { content: content.toString("base64"), encoding: "base64" };
 }
 
 /** The Result of a call whose program left no evidence: given up before its start, or lost by our fault. */
-export function concludeWithoutRun(call: AcceptedCall, outcome: "cancelled" | "sandbox_failed", detail: string, times: Times): Result {
+export function concludeWithoutRun(
+  call: AcceptedCall,
+  outcome: "cancelled" | "sandbox_failed",
+  detail: string,
+  times: Times,
+): Result {
   return {
     id: call.id,
     outcome,

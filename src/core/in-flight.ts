@@ -31,7 +31,11 @@ export class InFlight {
     // Whoever comes after the last one left has not given anything up: theirs is a new call.
     if (flight === undefined || flight.ticket.givenUp !== null) return null;
     if (!isDeepStrictEqual(flight.call, call)) {
-      throw new SandboxError("id_conflict", `a different call with id ${JSON.stringify(call.id)} is in flight`, { path: `${pointer}/id` });
+      throw new SandboxError(
+        "id_conflict",
+        `a different call with id ${JSON.stringify(call.id)} is in flight`,
+        { path: `${pointer}/id` },
+      );
     }
     return flight;
   }
@@ -55,7 +59,11 @@ function key(tenant: string, id: string): string {
 }
 
 /** One waiter's answer: the flight's Result, or a cancelled one as soon as this waiter goes. */
-export function waitFor(flight: Flight, signal: AbortSignal | undefined, cancelled: () => Result): Promise<Result> {
+export function waitFor(
+  flight: Flight,
+  signal: AbortSignal | undefined,
+  cancelled: () => Result,
+): Promise<Result> {
   flight.waiters++;
   if (signal === undefined) return flight.ticket.result;
   return new Promise((resolve) => {

@@ -50,7 +50,12 @@ export class LocalExecutor implements Executor {
   constructor(options: LocalExecutorOptions) {
     this.#options = options;
     this.#runtimes = Object.fromEntries(options.runtimes.map((runtime) => [runtime.id, runtime]));
-    this.#pools = new Map(options.engines.map((engine) => [engine.name, new Pool({ engine, observer: options.observer, now: options.now })]));
+    this.#pools = new Map(
+      options.engines.map((engine) => [
+        engine.name,
+        new Pool({ engine, observer: options.observer, now: options.now }),
+      ]),
+    );
     options.observer.watch(() => this.observed());
   }
 
@@ -71,7 +76,10 @@ export class LocalExecutor implements Executor {
     return this.#answer(flight, options.signal);
   }
 
-  async executeBatch(calls: readonly Call[], options: ExecuteOptions = {}): Promise<AsyncIterable<BatchItem>> {
+  async executeBatch(
+    calls: readonly Call[],
+    options: ExecuteOptions = {},
+  ): Promise<AsyncIterable<BatchItem>> {
     const tenant = options.tenant ?? ANONYMOUS;
     const flights = this.#refusing(calls.length, () => {
       checkBatch(calls, this.#options.queue.batchCallsMax);
@@ -79,8 +87,12 @@ export class LocalExecutor implements Executor {
     });
     // A consumer that stops reading gives up what it has not read.
     const stopped = new AbortController();
-    const signal = options.signal === undefined ? stopped.signal : AbortSignal.any([options.signal, stopped.signal]);
-    return new AsReady(flights.map((flight) => this.#answer(flight, signal)), () => stopped.abort());
+    const signal =
+      options.signal === undefined ? stopped.signal : AbortSignal.any([options.signal, stopped.signal]);
+    return new AsReady(
+      flights.map((flight) => this.#answer(flight, signal)),
+      () => stopped.abort(),
+    );
   }
 
   async describe(): Promise<Description> {
@@ -106,7 +118,9 @@ export class LocalExecutor implements Executor {
       queuedCalls: pools.reduce((sum, pool) => sum + pool.queue.length, 0),
       queuedBytes: pools.reduce((sum, pool) => sum + pool.queue.bytes, 0),
       runningCalls: pools.reduce((sum, pool) => sum + pool.running, 0),
-      slots: pools.flatMap((pool) => [...pool.slotCounts()].map(([state, count]) => ({ engine: pool.engineName, state, count }))),
+      slots: pools.flatMap((pool) =>
+        [...pool.slotCounts()].map(([state, count]) => ({ engine: pool.engineName, state, count })),
+      ),
     };
   }
 
@@ -130,13 +144,20 @@ export class LocalExecutor implements Executor {
 
   /** Accepts and admits all of the calls or none. */
   #enter(calls: readonly Call[], tenant: string, pointerOf: (index: number) => string): Flight[] {
-    if (this.#draining) throw new SandboxError("draining", "the service is shutting down", { retryAfterMs: 1000 });
+    if (this.#draining)
+      throw new SandboxError("draining", "the service is shutting down", { retryAfterMs: 1000 });
     const { limits, newId, queue, now } = this.#options;
     const known = calls.map((call, index) => this.#inFlight.find(tenant, call, pointerOf(index)));
-    const accepted = calls.map((call, index) => (known[index] === null ? acceptCall(call, { runtimes: this.#runtimes, limits, newId }, pointerOf(index)) : null));
+    const accepted = calls.map((call, index) =>
+      known[index] === null
+        ? acceptCall(call, { runtimes: this.#runtimes, limits, newId }, pointerOf(index))
+        : null,
+    );
     const fresh = accepted.filter((call) => call !== null);
     admit(fresh, [...this.#pools.values()], (call) => this.#poolOf(call), queue);
-    return calls.map((call, index) => known[index] ?? this.#launch(call, accepted[index] as AcceptedCall, tenant, now()));
+    return calls.map(
+      (call, index) => known[index] ?? this.#launch(call, accepted[index] as AcceptedCall, tenant, now()),
+    );
   }
 
   #launch(call: Call, accepted: AcceptedCall, tenant: string, acceptedMs: number): Flight {
@@ -145,7 +166,10 @@ export class LocalExecutor implements Executor {
     const { observer } = this.#options;
     observer.accepted(accepted.runtime.id);
     this.#tickets.add(ticket);
-    const deadline = accepted.deadlineMs === null ? undefined : setTimeout(() => ticket.giveUp("deadline"), accepted.deadlineMs);
+    const deadline =
+      accepted.deadlineMs === null
+        ? undefined
+        : setTimeout(() => ticket.giveUp("deadline"), accepted.deadlineMs);
     void ticket.result.then((result) => {
       clearTimeout(deadline);
       this.#tickets.delete(ticket);
@@ -157,12 +181,23 @@ export class LocalExecutor implements Executor {
 
   #poolOf(call: AcceptedCall): Pool {
     const pool = this.#pools.get(call.runtime.engine);
-    if (pool === undefined) throw new SandboxError("engine_unavailable", `there is no ${call.runtime.engine} engine here for runtime ${call.runtime.id}`);
+    if (pool === undefined)
+      throw new SandboxError(
+        "engine_unavailable",
+        `there is no ${call.runtime.engine} engine here for runtime ${call.runtime.id}`,
+      );
     return pool;
   }
 
   #answer(flight: Flight, signal: AbortSignal | undefined): Promise<Result> {
-    return waitFor(flight, signal, () => concludeWithoutRun(flight.ticket.call, "cancelled", "this caller gave up; the call goes on for others", flight.ticket));
+    return waitFor(flight, signal, () =>
+      concludeWithoutRun(
+        flight.ticket.call,
+        "cancelled",
+        "this caller gave up; the call goes on for others",
+        flight.ticket,
+      ),
+    );
   }
 
   #refusing<T>(calls: number, enter: () => T): T {
@@ -177,13 +212,22 @@ export class LocalExecutor implements Executor {
 
 /** @throws SandboxError for what can be wrong with a batch beside its calls. */
 function checkBatch(calls: readonly Call[], callsMax: number): void {
-  if (calls.length === 0) throw new SandboxError("invalid_call", "a batch has at least one call", { path: "/calls" });
-  if (calls.length > callsMax) throw new SandboxError("batch_too_long", `${calls.length} calls, the most in one batch is ${callsMax}`, { path: "/calls" });
+  if (calls.length === 0)
+    throw new SandboxError("invalid_call", "a batch has at least one call", { path: "/calls" });
+  if (calls.length > callsMax)
+    throw new SandboxError("batch_too_long", `${calls.length} calls, the most in one batch is ${callsMax}`, {
+      path: "/calls",
+    });
   const first = new Map<string, number>();
   for (const [index, { id }] of calls.entries()) {
     if (id === undefined) continue;
     const earlier = first.get(id);
-    if (earlier !== undefined) throw new SandboxError("duplicate_id", `calls ${earlier} and ${index} have the same id ${JSON.stringify(id)}`, { path: `/calls/${index}/id` });
+    if (earlier !== undefined)
+      throw new SandboxError(
+        "duplicate_id",
+        `calls ${earlier} and ${index} have the same id ${JSON.stringify(id)}`,
+        { path: `/calls/${index}/id` },
+      );
     first.set(id, index);
   }
 }

@@ -28,7 +28,8 @@ function wholeCharactersEnd(bytes: Buffer): number {
 /** Index of the first byte that does not continue a character from before. */
 function wholeCharactersStart(bytes: Buffer): number {
   let start = 0;
-  while (start < bytes.length && start < UTF8_BYTES_MAX - 1 && ((bytes[start] as number) & 0xc0) === 0x80) start++;
+  while (start < bytes.length && start < UTF8_BYTES_MAX - 1 && ((bytes[start] as number) & 0xc0) === 0x80)
+    start++;
   return start;
 }
 
@@ -40,7 +41,10 @@ export function renderOutput(captured: Captured, encoding: "utf8" | "base64"): R
   }
   if (encoding === "base64") {
     const dropped = totalBytes - head.length - tail.length;
-    return { text: Buffer.concat([head, Buffer.from(truncationMark(dropped)), tail]).toString("base64"), dropped };
+    return {
+      text: Buffer.concat([head, Buffer.from(truncationMark(dropped)), tail]).toString("base64"),
+      dropped,
+    };
   }
   const kept = head.subarray(0, wholeCharactersEnd(head));
   const rest = tail.subarray(wholeCharactersStart(tail));

@@ -7,7 +7,11 @@ const DEPTH_MAX = 32;
 
 function refuse(pointer: string, path: string, what: string): never {
   const shown = JSON.stringify(path.length > 80 ? `${path.slice(0, 80)}…` : path);
-  throw new SandboxError("invalid_path", `${shown} ${what}; a path is relative to the working directory and stays inside it, e.g. "data/input.txt"`, { path: pointer });
+  throw new SandboxError(
+    "invalid_path",
+    `${shown} ${what}; a path is relative to the working directory and stays inside it, e.g. "data/input.txt"`,
+    { path: pointer },
+  );
 }
 
 /**
@@ -19,12 +23,14 @@ export function normalisePath(path: string, pointer: string): string {
   // As UTF-8 all lone surrogates are the same character: two names would be one.
   if (!path.isWellFormed()) refuse(pointer, path, "holds half a character");
   if (path.includes("\0")) refuse(pointer, path, "holds a NUL character");
-  if (Buffer.byteLength(path) > CALL_BOUNDS.pathBytesMax) refuse(pointer, path, `is longer than ${CALL_BOUNDS.pathBytesMax} bytes`);
+  if (Buffer.byteLength(path) > CALL_BOUNDS.pathBytesMax)
+    refuse(pointer, path, `is longer than ${CALL_BOUNDS.pathBytesMax} bytes`);
   const segments = path.split("/").filter((segment) => segment !== "" && segment !== ".");
-  if (segments.includes("..")) refuse(pointer, path, "climbs with \"..\"");
+  if (segments.includes("..")) refuse(pointer, path, 'climbs with ".."');
   if (segments.length === 0 || path.endsWith("/")) refuse(pointer, path, "names no file");
   if (segments.length > DEPTH_MAX) refuse(pointer, path, `is deeper than ${DEPTH_MAX} directories`);
-  if (segments.some((segment) => Buffer.byteLength(segment) > SEGMENT_BYTES_MAX)) refuse(pointer, path, `has a name longer than ${SEGMENT_BYTES_MAX} bytes`);
+  if (segments.some((segment) => Buffer.byteLength(segment) > SEGMENT_BYTES_MAX))
+    refuse(pointer, path, `has a name longer than ${SEGMENT_BYTES_MAX} bytes`);
   return segments.join("/");
 }
 
@@ -43,7 +49,8 @@ export function checkAllFiles(paths: readonly string[], pointer: string): void {
   const files = new Set(paths);
   for (const path of paths) {
     for (let slash = path.indexOf("/"); slash >= 0; slash = path.indexOf("/", slash + 1)) {
-      if (files.has(path.slice(0, slash))) refuse(pointer, path, `lies below ${JSON.stringify(path.slice(0, slash))}, which is a file`);
+      if (files.has(path.slice(0, slash)))
+        refuse(pointer, path, `lies below ${JSON.stringify(path.slice(0, slash))}, which is a file`);
     }
   }
 }

@@ -8,10 +8,17 @@ import { type Evidence, type RunSpec, type Sandbox, SandboxFault } from "./ports
 const SILENCE_MS_MAX = 15_000;
 
 /** @throws SandboxFault of that kind when there is no answer within `ms`, or before the signal aborts. */
-export async function inTime<T>(answer: Promise<T>, ms: number, kind: string, signal?: AbortSignal): Promise<T> {
+export async function inTime<T>(
+  answer: Promise<T>,
+  ms: number,
+  kind: string,
+  signal?: AbortSignal,
+): Promise<T> {
   const answered = new AbortController();
   const ended = signal === undefined ? answered.signal : AbortSignal.any([answered.signal, signal]);
-  const late = pause(ms, ended).then(() => Promise.reject(new SandboxFault(kind, `there was no answer within ${ms} ms`)));
+  const late = pause(ms, ended).then(() =>
+    Promise.reject(new SandboxFault(kind, `there was no answer within ${ms} ms`)),
+  );
   try {
     return await Promise.race([answer, late]);
   } finally {
@@ -25,14 +32,18 @@ export async function runInTime(sandbox: Sandbox, spec: RunSpec, signal: AbortSi
   let timer: NodeJS.Timeout | undefined;
   const allow = (ms: number) => {
     clearTimeout(timer);
-    timer = setTimeout(() => silent.reject(new SandboxFault("sandbox_silent", "a sandbox did not answer in time")), ms);
+    timer = setTimeout(
+      () => silent.reject(new SandboxFault("sandbox_silent", "a sandbox did not answer in time")),
+      ms,
+    );
   };
   const toldToEnd = () => allow(SILENCE_MS_MAX);
   signal.addEventListener("abort", toldToEnd, { once: true });
   allow(spec.limits.wall_ms + SILENCE_MS_MAX);
   try {
     const evidence = await Promise.race([sandbox.run(spec, signal), silent.promise]);
-    if (evidence.endedBy === "cancel" && !signal.aborted) throw new SandboxFault("unasked_cancel", "a sandbox ended a program that nobody gave up");
+    if (evidence.endedBy === "cancel" && !signal.aborted)
+      throw new SandboxFault("unasked_cancel", "a sandbox ended a program that nobody gave up");
     return evidence;
   } finally {
     clearTimeout(timer);

@@ -55,7 +55,12 @@ export class Pool {
     this.#engine = options.engine;
     this.#observer = options.observer;
     this.#now = options.now;
-    this.#slots = Array.from({ length: options.engine.slots }, (_, index) => ({ index, state: "starting" as const, sandbox: null, failures: 0 }));
+    this.#slots = Array.from({ length: options.engine.slots }, (_, index) => ({
+      index,
+      state: "starting" as const,
+      sandbox: null,
+      failures: 0,
+    }));
   }
 
   /**
@@ -65,7 +70,11 @@ export class Pool {
   async start(): Promise<void> {
     await this.#engine.start();
     const opened = await Promise.all(this.#slots.map((slot) => this.#tryOpen(slot)));
-    if (!opened.includes(true)) throw new SandboxError("engine_unavailable", `the ${this.engineName} engine opened no sandbox: ${this.#lastFault}`);
+    if (!opened.includes(true))
+      throw new SandboxError(
+        "engine_unavailable",
+        `the ${this.engineName} engine opened no sandbox: ${this.#lastFault}`,
+      );
     for (const [index, slot] of this.#slots.entries()) if (opened[index] === false) void this.#open(slot);
   }
 
@@ -132,7 +141,14 @@ export class Pool {
     this.queue.remove(ticket);
     const started = ticket.runs > 0;
     if (!started) ticket.grantedMs = this.#now();
-    ticket.settle(concludeWithoutRun(ticket.call, "cancelled", gaveUp(ticket.givenUp, started ? "before it was run again" : "before it started"), ticket));
+    ticket.settle(
+      concludeWithoutRun(
+        ticket.call,
+        "cancelled",
+        gaveUp(ticket.givenUp, started ? "before it was run again" : "before it started"),
+        ticket,
+      ),
+    );
   }
 
   async #run(slot: Slot, ticket: CallTicket): Promise<void> {
@@ -166,7 +182,9 @@ export class Pool {
     const result = conclude(ticket.call, evidence, ticket);
     const share = this.#meanRunMs === 0 ? 1 : 0.05;
     this.#meanRunMs += share * (evidence.runMs - this.#meanRunMs);
-    ticket.settle(result.outcome === "cancelled" ? { ...result, detail: gaveUp(ticket.givenUp, "while it ran") } : result);
+    ticket.settle(
+      result.outcome === "cancelled" ? { ...result, detail: gaveUp(ticket.givenUp, "while it ran") } : result,
+    );
   }
 
   #release(slot: Slot): void {
@@ -178,9 +196,18 @@ export class Pool {
   #failed(slot: Slot, ticket: CallTicket, error: unknown): void {
     const fault = this.#fault(error);
     if (ticket.givenUp !== null) {
-      ticket.settle(concludeWithoutRun(ticket.call, "cancelled", gaveUp(ticket.givenUp, "while it ran"), ticket));
+      ticket.settle(
+        concludeWithoutRun(ticket.call, "cancelled", gaveUp(ticket.givenUp, "while it ran"), ticket),
+      );
     } else if (ticket.runs >= RUNS_MAX || this.#closed) {
-      ticket.settle(concludeWithoutRun(ticket.call, "sandbox_failed", `the sandbox failed (${fault.kind}): ${fault.message}`, ticket));
+      ticket.settle(
+        concludeWithoutRun(
+          ticket.call,
+          "sandbox_failed",
+          `the sandbox failed (${fault.kind}): ${fault.message}`,
+          ticket,
+        ),
+      );
     } else {
       this.#observer.retried(ticket.call.runtime.id);
       this.#enqueue(ticket, true);
@@ -190,7 +217,8 @@ export class Pool {
   }
 
   #fault(error: unknown): SandboxFault {
-    const fault = error instanceof SandboxFault ? error : new SandboxFault("engine_bug", String(error), { cause: error });
+    const fault =
+      error instanceof SandboxFault ? error : new SandboxFault("engine_bug", String(error), { cause: error });
     this.#lastFault = fault.message;
     this.#observer.fault(this.#engine.name, fault.kind);
     return fault;
@@ -206,7 +234,10 @@ export class Pool {
 
   async #open(slot: Slot): Promise<void> {
     do {
-      await pause(REOPEN_DELAY_MS[Math.min(slot.failures, REOPEN_DELAY_MS.length - 1)] as number, this.#closing.signal);
+      await pause(
+        REOPEN_DELAY_MS[Math.min(slot.failures, REOPEN_DELAY_MS.length - 1)] as number,
+        this.#closing.signal,
+      );
     } while (!this.#closed && !(await this.#tryOpen(slot)));
   }
 
@@ -234,7 +265,10 @@ export class Pool {
       return await inTime(opening, OPEN_MS_MAX, "open_silent", this.#closing.signal);
     } catch (error) {
       // One that comes too late has no slot any more.
-      void opening.then((late) => this.#end(late), () => undefined);
+      void opening.then(
+        (late) => this.#end(late),
+        () => undefined,
+      );
       throw error;
     }
   }
@@ -298,5 +332,7 @@ export class Pool {
 
 function gaveUp(why: GivenUp | null, when: string): string {
   if (why === "deadline") return `the call's deadline_ms passed ${when}`;
-  return why === "shutdown" ? `the service shut down ${when === "before it started" ? when : "before it ended"}` : `the call was given up by its caller ${when}`;
+  return why === "shutdown"
+    ? `the service shut down ${when === "before it started" ? when : "before it ended"}`
+    : `the call was given up by its caller ${when}`;
 }

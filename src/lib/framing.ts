@@ -41,7 +41,9 @@ export class FrameReader {
       }
       const length = bytes.readUInt32LE(0);
       if (length > this.#frameBytesMax) {
-        throw new FrameTooLong(`a frame of ${length} bytes was announced, the most is ${this.#frameBytesMax}`);
+        throw new FrameTooLong(
+          `a frame of ${length} bytes was announced, the most is ${this.#frameBytesMax}`,
+        );
       }
       this.#need = length;
       this.#inBody = true;

@@ -1,6 +1,16 @@
 /** The same bundle by another OCI runtime, and over a built image in place of the machine's own /usr. */
 import { execFileSync } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -8,7 +18,8 @@ import { createExecutor, type PartialConfig } from "../../src/index.ts";
 
 const PROGRAM = {
   runtime: "python",
-  source: "import os, sys\nprint(sys.version_info[0], os.getuid() >= 1000, os.path.exists('/usr/share'), open('/etc/image-name').read() if os.path.exists('/etc/image-name') else '-')",
+  source:
+    "import os, sys\nprint(sys.version_info[0], os.getuid() >= 1000, os.path.exists('/usr/share'), open('/etc/image-name').read() if os.path.exists('/etc/image-name') else '-')",
 } as const;
 
 async function answer(config: PartialConfig): Promise<string> {
@@ -28,7 +39,9 @@ describe("OCI runtimes", () => {
   });
 
   it("one that is not there is named", async () => {
-    await expect(createExecutor({ container: { cgroupParent: "", rootfs: "/nonexistent" } })).rejects.toThrow("/nonexistent");
+    await expect(createExecutor({ container: { cgroupParent: "", rootfs: "/nonexistent" } })).rejects.toThrow(
+      "/nonexistent",
+    );
   });
 });
 
@@ -41,14 +54,23 @@ describe("a built image directory", () => {
   function buildImage(): void {
     chmodSync(image, 0o755);
     const python = realpathSync("/usr/bin/python3");
-    const standard = execFileSync(python, ["-c", "import os; print(os.path.dirname(os.__file__))"], { encoding: "utf8" }).trim();
+    const standard = execFileSync(python, ["-c", "import os; print(os.path.dirname(os.__file__))"], {
+      encoding: "utf8",
+    }).trim();
     const extensions = join(standard, "lib-dynload");
     const linked = execFileSync("sh", ["-c", `ldd ${python} ${extensions}/*.so`], { encoding: "utf8" });
-    const libraries = new Set([...linked.matchAll(/(\/\S+\.so[.\d]*)/g)].map((match) => match[1] as string).filter((path) => existsSync(path)));
+    const libraries = new Set(
+      [...linked.matchAll(/(\/\S+\.so[.\d]*)/g)]
+        .map((match) => match[1] as string)
+        .filter((path) => existsSync(path)),
+    );
     for (const path of libraries) place(path);
     mkdirSync(join(image, "usr/bin"), { recursive: true });
     cpSync(python, join(image, "usr/bin/python3"));
-    cpSync(standard, join(image, standard), { recursive: true, filter: (path) => !path.includes("/test/") && !path.includes("dist-packages") });
+    cpSync(standard, join(image, standard), {
+      recursive: true,
+      filter: (path) => !path.includes("/test/") && !path.includes("dist-packages"),
+    });
     mkdirSync(join(image, "etc"), { recursive: true });
     writeFileSync(join(image, "etc/image-name"), "minimal");
     for (const name of ["lib", "lib64"]) {
@@ -67,7 +89,11 @@ describe("a built image directory", () => {
   it("is what programs see", async () => {
     buildImage();
     mkdirSync(noPackages);
-    const config = { container: { rootfs: image }, python: { packagesDirectory: noPackages }, runtimes: { javascript: false, node: false } };
+    const config = {
+      container: { rootfs: image },
+      python: { packagesDirectory: noPackages },
+      runtimes: { javascript: false, node: false },
+    };
     expect(await answer(config)).toBe("3 True False minimal\n");
   });
 });

@@ -27,28 +27,154 @@ const MiB = 1 << 20;
 
 const CASES: readonly OutcomeCase[] = [
   { runtime: "python", outcome: "completed", source: "print(6 * 7)", stdout: "42\n", exitCode: 0 },
-  { runtime: "python", outcome: "failed", source: "print('a')\nraise SystemExit(3)", stdout: "a\n", exitCode: 3 },
-  { runtime: "python", outcome: "signaled", source: "import os\nprint('a', flush=True)\nos.kill(os.getpid(), 11)", stdout: "a\n", exitCode: null },
-  { runtime: "python", outcome: "wall_limit", source: "import time\nprint('a', flush=True)\ntime.sleep(60)", limits: { wall_ms: 300 }, stdout: "a\n", exitCode: null },
-  { runtime: "python", outcome: "cpu_limit", source: "print('a', flush=True)\nwhile True: pass", limits: { wall_ms: 20_000, cpu_ms: 200 }, stdout: "a\n" },
-  { runtime: "python", outcome: "memory_limit", source: "print('a', flush=True)\nkeep = []\nwhile True: keep.append(bytearray(1 << 20))", limits: { memory_bytes: 64 * MiB }, stdout: "a\n" },
-  { runtime: "python", outcome: "output_limit", source: "print('x' * 3000)", limits: { output_bytes: 1000 }, stdout: /^x{500}\n\[\.\.\. 2001 bytes left out \.\.\.\]\nx{499}\n$/, exitCode: 0 },
-  { runtime: "python", outcome: "process_limit", source: "import os, time\nprint('a', flush=True)\nfor i in range(50):\n  if os.fork() == 0: time.sleep(30)", limits: { processes: 8 }, stdout: "a\n", exitCode: 1 },
-  { runtime: "python", outcome: "disk_limit", source: "print('a', flush=True)\nopen('big', 'wb').write(bytes(4 << 20))", limits: { disk_bytes: MiB }, stdout: "a\n", exitCode: 1 },
+  {
+    runtime: "python",
+    outcome: "failed",
+    source: "print('a')\nraise SystemExit(3)",
+    stdout: "a\n",
+    exitCode: 3,
+  },
+  {
+    runtime: "python",
+    outcome: "signaled",
+    source: "import os\nprint('a', flush=True)\nos.kill(os.getpid(), 11)",
+    stdout: "a\n",
+    exitCode: null,
+  },
+  {
+    runtime: "python",
+    outcome: "wall_limit",
+    source: "import time\nprint('a', flush=True)\ntime.sleep(60)",
+    limits: { wall_ms: 300 },
+    stdout: "a\n",
+    exitCode: null,
+  },
+  {
+    runtime: "python",
+    outcome: "cpu_limit",
+    source: "print('a', flush=True)\nwhile True: pass",
+    limits: { wall_ms: 20_000, cpu_ms: 200 },
+    stdout: "a\n",
+  },
+  {
+    runtime: "python",
+    outcome: "memory_limit",
+    source: "print('a', flush=True)\nkeep = []\nwhile True: keep.append(bytearray(1 << 20))",
+    limits: { memory_bytes: 64 * MiB },
+    stdout: "a\n",
+  },
+  {
+    runtime: "python",
+    outcome: "output_limit",
+    source: "print('x' * 3000)",
+    limits: { output_bytes: 1000 },
+    stdout: /^x{500}\n\[\.\.\. 2001 bytes left out \.\.\.\]\nx{499}\n$/,
+    exitCode: 0,
+  },
+  {
+    runtime: "python",
+    outcome: "process_limit",
+    source:
+      "import os, time\nprint('a', flush=True)\nfor i in range(50):\n  if os.fork() == 0: time.sleep(30)",
+    limits: { processes: 8 },
+    stdout: "a\n",
+    exitCode: 1,
+  },
+  {
+    runtime: "python",
+    outcome: "disk_limit",
+    source: "print('a', flush=True)\nopen('big', 'wb').write(bytes(4 << 20))",
+    limits: { disk_bytes: MiB },
+    stdout: "a\n",
+    exitCode: 1,
+  },
   { runtime: "node", outcome: "completed", source: "console.log(6 * 7)", stdout: "42\n", exitCode: 0 },
-  { runtime: "node", outcome: "failed", source: "console.log('a'); process.exit(3)", stdout: "a\n", exitCode: 3 },
-  { runtime: "node", outcome: "signaled", source: "console.log('a'); process.kill(process.pid, 'SIGSEGV')", stdout: "a\n", exitCode: null },
-  { runtime: "node", outcome: "wall_limit", source: "console.log('a'); setTimeout(() => {}, 60_000)", limits: { wall_ms: 1500 }, stdout: "a\n" },
-  { runtime: "node", outcome: "cpu_limit", source: "console.log('a'); for (;;);", limits: { wall_ms: 30_000, cpu_ms: 1000 }, stdout: "a\n" },
-  { runtime: "node", outcome: "memory_limit", source: "console.log('a'); const keep = []; for (;;) keep.push(Buffer.alloc(1 << 20, 1))", limits: { memory_bytes: 128 * MiB }, stdout: "a\n" },
-  { runtime: "node", outcome: "output_limit", source: "console.log('x'.repeat(3000))", limits: { output_bytes: 1000 }, stdout: /2001 bytes left out/ },
-  { runtime: "node", outcome: "disk_limit", source: "console.log('a'); require('fs').writeFileSync('big', Buffer.alloc(4 << 20))", limits: { disk_bytes: MiB }, stdout: "a\n", exitCode: 1 },
+  {
+    runtime: "node",
+    outcome: "failed",
+    source: "console.log('a'); process.exit(3)",
+    stdout: "a\n",
+    exitCode: 3,
+  },
+  {
+    runtime: "node",
+    outcome: "signaled",
+    source: "console.log('a'); process.kill(process.pid, 'SIGSEGV')",
+    stdout: "a\n",
+    exitCode: null,
+  },
+  {
+    runtime: "node",
+    outcome: "wall_limit",
+    source: "console.log('a'); setTimeout(() => {}, 60_000)",
+    limits: { wall_ms: 1500 },
+    stdout: "a\n",
+  },
+  {
+    runtime: "node",
+    outcome: "cpu_limit",
+    source: "console.log('a'); for (;;);",
+    limits: { wall_ms: 30_000, cpu_ms: 1000 },
+    stdout: "a\n",
+  },
+  {
+    runtime: "node",
+    outcome: "memory_limit",
+    source: "console.log('a'); const keep = []; for (;;) keep.push(Buffer.alloc(1 << 20, 1))",
+    limits: { memory_bytes: 128 * MiB },
+    stdout: "a\n",
+  },
+  {
+    runtime: "node",
+    outcome: "output_limit",
+    source: "console.log('x'.repeat(3000))",
+    limits: { output_bytes: 1000 },
+    stdout: /2001 bytes left out/,
+  },
+  {
+    runtime: "node",
+    outcome: "disk_limit",
+    source: "console.log('a'); require('fs').writeFileSync('big', Buffer.alloc(4 << 20))",
+    limits: { disk_bytes: MiB },
+    stdout: "a\n",
+    exitCode: 1,
+  },
   { runtime: "javascript", outcome: "completed", source: "console.log(6 * 7)", stdout: "42\n", exitCode: 0 },
-  { runtime: "javascript", outcome: "failed", source: "console.log('a'); throw new TypeError('no')", stdout: "a\n", exitCode: 1 },
-  { runtime: "javascript", outcome: "wall_limit", source: "console.log('a'); for (;;);", limits: { wall_ms: 300 }, stdout: "a\n" },
-  { runtime: "javascript", outcome: "cpu_limit", source: "console.log('a'); for (;;);", limits: { wall_ms: 20_000, cpu_ms: 300 }, stdout: "a\n" },
-  { runtime: "javascript", outcome: "memory_limit", source: "console.log('a'); const keep = []; for (;;) keep.push('x'.repeat(1000) + keep.length)", limits: { memory_bytes: 64 * MiB }, stdout: "a\n" },
-  { runtime: "javascript", outcome: "output_limit", source: "console.log('x'.repeat(3000))", limits: { output_bytes: 1000 }, stdout: /2001 bytes left out/ },
+  {
+    runtime: "javascript",
+    outcome: "failed",
+    source: "console.log('a'); throw new TypeError('no')",
+    stdout: "a\n",
+    exitCode: 1,
+  },
+  {
+    runtime: "javascript",
+    outcome: "wall_limit",
+    source: "console.log('a'); for (;;);",
+    limits: { wall_ms: 300 },
+    stdout: "a\n",
+  },
+  {
+    runtime: "javascript",
+    outcome: "cpu_limit",
+    source: "console.log('a'); for (;;);",
+    limits: { wall_ms: 20_000, cpu_ms: 300 },
+    stdout: "a\n",
+  },
+  {
+    runtime: "javascript",
+    outcome: "memory_limit",
+    source: "console.log('a'); const keep = []; for (;;) keep.push('x'.repeat(1000) + keep.length)",
+    limits: { memory_bytes: 64 * MiB },
+    stdout: "a\n",
+  },
+  {
+    runtime: "javascript",
+    outcome: "output_limit",
+    source: "console.log('x'.repeat(3000))",
+    limits: { output_bytes: 1000 },
+    stdout: /2001 bytes left out/,
+  },
 ];
 
 function caught(promise: Promise<unknown>): Promise<unknown> {
@@ -70,9 +196,16 @@ export function describeExecutor(name: string, start: () => Promise<Subject>): v
 
     describe("one tiny program for each outcome", () => {
       it.for(CASES)("$runtime: $outcome", async ({ runtime, outcome, source, limits, stdout, exitCode }) => {
-        const result = await executor.execute({ runtime, source, ...(limits === undefined ? {} : { limits }) });
-        expect({ outcome: result.outcome, stderr: result.stderr, detail: result.detail }).toMatchObject({ outcome });
-        if (stdout !== undefined) expect(result.stdout).toEqual(stdout instanceof RegExp ? expect.stringMatching(stdout) : stdout);
+        const result = await executor.execute({
+          runtime,
+          source,
+          ...(limits === undefined ? {} : { limits }),
+        });
+        expect({ outcome: result.outcome, stderr: result.stderr, detail: result.detail }).toMatchObject({
+          outcome,
+        });
+        if (stdout !== undefined)
+          expect(result.stdout).toEqual(stdout instanceof RegExp ? expect.stringMatching(stdout) : stdout);
         if (exitCode !== undefined) expect(result.exit_code).toBe(exitCode);
       });
 
@@ -84,19 +217,26 @@ export function describeExecutor(name: string, start: () => Promise<Subject>): v
         expect((await running).outcome).toBe("cancelled");
       });
 
-      it.for(["python", "javascript", "node"] as const)("%s: a deadline that passes cancels", async (runtime) => {
-        const source = runtime === "python" ? "import time\ntime.sleep(60)" : "setTimeout(() => {}, 60_000)";
-        const result = await executor.execute({ runtime, source, deadline_ms: 400 });
-        expect(result.outcome).toBe("cancelled");
-        expect(result.detail).toContain("deadline_ms");
-      });
+      it.for(["python", "javascript", "node"] as const)(
+        "%s: a deadline that passes cancels",
+        async (runtime) => {
+          const source =
+            runtime === "python" ? "import time\ntime.sleep(60)" : "setTimeout(() => {}, 60_000)";
+          const result = await executor.execute({ runtime, source, deadline_ms: 400 });
+          expect(result.outcome).toBe("cancelled");
+          expect(result.detail).toContain("deadline_ms");
+        },
+      );
     });
 
     describe("batches", () => {
       it("yields each result with its index, and one slow call holds no other", async () => {
         const calls: Call[] = [
           { runtime: "python", source: "import time\ntime.sleep(1.5)\nprint('slow')" },
-          ...Array.from({ length: 30 }, (_, index): Call => ({ runtime: "python", source: `print(${index})` })),
+          ...Array.from({ length: 30 }, (_, index): Call => ({
+            runtime: "python",
+            source: `print(${index})`,
+          })),
         ];
         const order: number[] = [];
         for await (const { index, result } of await executor.executeBatch(calls)) {
@@ -108,21 +248,33 @@ export function describeExecutor(name: string, start: () => Promise<Subject>): v
       });
 
       it("accepts all calls or none", async () => {
-        const error = await caught(executor.executeBatch([{ runtime: "python", source: "print(1)" }, { runtime: "python", source: "print(2)", limits: { wall_ms: 1e12 } }]));
+        const error = await caught(
+          executor.executeBatch([
+            { runtime: "python", source: "print(1)" },
+            { runtime: "python", source: "print(2)", limits: { wall_ms: 1e12 } },
+          ]),
+        );
         expect(error).toBeInstanceOf(SandboxError);
         expect(error).toMatchObject({ code: "limit_above_ceiling", path: "/calls/1/limits/wall_ms" });
       });
 
       it("refuses two calls of one id", async () => {
         const call: Call = { runtime: "python", source: "print(1)", id: "twice" };
-        expect(await caught(executor.executeBatch([call, call]))).toMatchObject({ code: "duplicate_id", path: "/calls/1/id" });
+        expect(await caught(executor.executeBatch([call, call]))).toMatchObject({
+          code: "duplicate_id",
+          path: "/calls/1/id",
+        });
       });
     });
 
     describe("ids", () => {
       it("joins a call that is in flight", async () => {
         // Each run would print another number.
-        const call: Call = { runtime: "python", source: "import os, time\ntime.sleep(0.5)\nprint(os.urandom(8).hex())", id: "joined-1" };
+        const call: Call = {
+          runtime: "python",
+          source: "import os, time\ntime.sleep(0.5)\nprint(os.urandom(8).hex())",
+          id: "joined-1",
+        };
         const [first, second] = await Promise.all([executor.execute(call), executor.execute(call)]);
         expect(first.stdout).toMatch(/^[0-9a-f]{16}\n$/);
         expect(second.stdout).toBe(first.stdout);
@@ -130,8 +282,14 @@ export function describeExecutor(name: string, start: () => Promise<Subject>): v
       });
 
       it("refuses another call under an id in flight", async () => {
-        const running = executor.execute({ runtime: "python", source: "import time\ntime.sleep(0.5)", id: "taken" });
-        expect(await caught(executor.execute({ runtime: "python", source: "print(2)", id: "taken" }))).toMatchObject({ code: "id_conflict", status: 409 });
+        const running = executor.execute({
+          runtime: "python",
+          source: "import time\ntime.sleep(0.5)",
+          id: "taken",
+        });
+        expect(
+          await caught(executor.execute({ runtime: "python", source: "print(2)", id: "taken" })),
+        ).toMatchObject({ code: "id_conflict", status: 409 });
         expect((await running).outcome).toBe("completed");
       });
     });
@@ -139,13 +297,29 @@ export function describeExecutor(name: string, start: () => Promise<Subject>): v
     describe("what is not accepted", () => {
       const refused: [string, Partial<Call>, object][] = [
         ["an unknown runtime", { runtime: "cobol" as never }, { code: "unknown_runtime", path: "/runtime" }],
-        ["a limit above its ceiling", { limits: { memory_bytes: 2 ** 50 } }, { code: "limit_above_ceiling", path: "/limits/memory_bytes" }],
+        [
+          "a limit above its ceiling",
+          { limits: { memory_bytes: 2 ** 50 } },
+          { code: "limit_above_ceiling", path: "/limits/memory_bytes" },
+        ],
         ["a file above the working directory", { files: { "../a": "" } }, { code: "invalid_path" }],
         ["an absolute file", { files: { "/etc/passwd": "" } }, { code: "invalid_path" }],
         ["the program's own name", { files: { "main.py": "" } }, { code: "invalid_path" }],
-        ["an absolute path to collect", { collect: ["/etc/passwd"] }, { code: "invalid_path", path: "/collect/0" }],
-        ["a source that is too long", { source: "#".repeat(5 * MiB) }, { code: "call_too_large", path: "/source" }],
-        ["content that is not base64", { files: { a: { content: "?", encoding: "base64" } } }, { code: "invalid_call" }],
+        [
+          "an absolute path to collect",
+          { collect: ["/etc/passwd"] },
+          { code: "invalid_path", path: "/collect/0" },
+        ],
+        [
+          "a source that is too long",
+          { source: "#".repeat(5 * MiB) },
+          { code: "call_too_large", path: "/source" },
+        ],
+        [
+          "content that is not base64",
+          { files: { a: { content: "?", encoding: "base64" } } },
+          { code: "invalid_call" },
+        ],
         ["a name that no variable can have", { env: { "A B": "1" } }, { code: "invalid_call", path: "/env" }],
       ];
       it.for(refused)("%s", async ([, part, expected]) => {

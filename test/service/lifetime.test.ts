@@ -14,43 +14,53 @@ const SLEEP = { runtime: "python", source: "import time\ntime.sleep(4)\nprint('f
 const stateDirectory = mkdtempSync(join(tmpdir(), "rollcall-test-"));
 chmodSync(stateDirectory, 0o755);
 afterAll(() => rmSync(stateDirectory, { recursive: true, force: true }));
-const start = (...flags: string[]) => startService([`--container.stateDirectory=${stateDirectory}`, ...flags]);
+const start = (...flags: string[]) =>
+  startService([`--container.stateDirectory=${stateDirectory}`, ...flags]);
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 400 && !(await condition()); i++) await new Promise((resolve) => setTimeout(resolve, 25));
+  for (let i = 0; i < 400 && !(await condition()); i++)
+    await new Promise((resolve) => setTimeout(resolve, 25));
 }
 
 /** Whether the service has a call in a slot. */
-const isRunning = async (url: string) => /^rollcall_calls_running [1-9]/m.test((await ask(`${url}/metrics`)).text);
+const isRunning = async (url: string) =>
+  /^rollcall_calls_running [1-9]/m.test((await ask(`${url}/metrics`)).text);
 
 describe("calls one after another", () => {
-  it(`${CALLS} of them leave the same processes, descriptors, mounts and cgroups as before`, { timeout: 240_000 }, async () => {
-    const service = await start();
-    const pid = service.process.pid as number;
-    const client = createClient({ baseUrl: service.url, connections: 1 });
-    const sources = [
-      { runtime: "python", source: "print(1)" },
-      { runtime: "python", source: "open('f', 'w').write('x')\n1 / 0" },
-      { runtime: "python", source: "import os\nif os.fork() == 0:\n    os.setsid()\n    os.execvp('sleep', ['sleep', '30'])" },
-      { runtime: "javascript", source: "console.log(1)" },
-      { runtime: "python", source: "import numpy\nprint(numpy.arange(2))" },
-    ] as const;
-    const warm = async (count: number) => {
-      for (let i = 0; i < count; i++) {
-        const result = await client.execute(sources[i % sources.length] as (typeof sources)[number]);
-        expect(result.outcome).toBe(i % sources.length === 1 ? "failed" : "completed");
-      }
-    };
-    await warm(50);
-    const before = countLeftovers(pid);
-    await warm(CALLS);
-    let after = countLeftovers(pid);
-    await until(() => ((after = countLeftovers(pid)), JSON.stringify(after) === JSON.stringify(before)));
-    expect(after).toEqual(before);
-    await client.close();
-    expect(await service.stop()).toBe(0);
-    expect(remainsOf(pid, stateDirectory)).toEqual([]);
-  });
+  it(
+    `${CALLS} of them leave the same processes, descriptors, mounts and cgroups as before`,
+    { timeout: 240_000 },
+    async () => {
+      const service = await start();
+      const pid = service.process.pid as number;
+      const client = createClient({ baseUrl: service.url, connections: 1 });
+      const sources = [
+        { runtime: "python", source: "print(1)" },
+        { runtime: "python", source: "open('f', 'w').write('x')\n1 / 0" },
+        {
+          runtime: "python",
+          source: "import os\nif os.fork() == 0:\n    os.setsid()\n    os.execvp('sleep', ['sleep', '30'])",
+        },
+        { runtime: "javascript", source: "console.log(1)" },
+        { runtime: "python", source: "import numpy\nprint(numpy.arange(2))" },
+      ] as const;
+      const warm = async (count: number) => {
+        for (let i = 0; i < count; i++) {
+          const result = await client.execute(sources[i % sources.length] as (typeof sources)[number]);
+          expect(result.outcome).toBe(i % sources.length === 1 ? "failed" : "completed");
+        }
+      };
+      await warm(50);
+      const before = countLeftovers(pid);
+      await warm(CALLS);
+      let after = countLeftovers(pid);
+      await until(() => ((after = countLeftovers(pid)), JSON.stringify(after) === JSON.stringify(before)));
+      expect(after).toEqual(before);
+      await client.close();
+      expect(await service.stop()).toBe(0);
+      expect(remainsOf(pid, stateDirectory)).toEqual([]);
+    },
+  );
 });
 
 describe("SIGTERM", () => {
@@ -64,7 +74,10 @@ describe("SIGTERM", () => {
     const stopped = service.stop();
     await until(() => service.lines.some((line) => line.includes("draining")));
     const [late, ready] = await Promise.all([
-      ask(`${service.url}/v1/calls`, { body: SLEEP }).catch((error: unknown) => ({ status: 503, json: { error: { code: "draining", message: String(error) } } })),
+      ask(`${service.url}/v1/calls`, { body: SLEEP }).catch((error: unknown) => ({
+        status: 503,
+        json: { error: { code: "draining", message: String(error) } },
+      })),
       ask(`${service.url}/readyz`).catch(() => ({ status: 503 })),
     ]);
     expect(late).toMatchObject({ status: 503, json: { error: { code: "draining" } } });
@@ -81,7 +94,9 @@ describe("kill -9", () => {
     const service = await start();
     const pid = service.process.pid as number;
     const children = descendants(pid);
-    void ask(`${service.url}/v1/calls`, { body: { runtime: "python", source: "while True: pass" } }).catch(() => undefined);
+    void ask(`${service.url}/v1/calls`, { body: { runtime: "python", source: "while True: pass" } }).catch(
+      () => undefined,
+    );
     await until(() => isRunning(service.url));
     service.process.kill("SIGKILL");
     await until(() => !descendants(1).some((child) => children.includes(child)));

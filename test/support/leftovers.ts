@@ -12,7 +12,9 @@ const CGROUPS = "/sys/fs/cgroup";
 
 /** Directories of one service's cgroups, in every hierarchy. */
 function cgroupsOf(pid: number): string[] {
-  const hierarchies = [CGROUPS, ...readdirSync(CGROUPS).map((name) => `${CGROUPS}/${name}`)].filter((path) => statSync(path).isDirectory());
+  const hierarchies = [CGROUPS, ...readdirSync(CGROUPS).map((name) => `${CGROUPS}/${name}`)].filter((path) =>
+    statSync(path).isDirectory(),
+  );
   const roots = hierarchies.flatMap((path) =>
     readdirSync(path)
       .filter((name) => name.startsWith(`rollcall-${pid}-`))
@@ -59,6 +61,8 @@ export function countLeftovers(pid: number): Leftovers {
 
 /** Cgroups and state directories of one service, by its process id. */
 export function remainsOf(pid: number, stateDirectory: string): string[] {
-  const state = existsSync(stateDirectory) ? readdirSync(stateDirectory).filter((name) => name.startsWith(`${pid}-`)) : [];
+  const state = existsSync(stateDirectory)
+    ? readdirSync(stateDirectory).filter((name) => name.startsWith(`${pid}-`))
+    : [];
   return [...cgroupsOf(pid), ...state];
 }

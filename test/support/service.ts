@@ -16,14 +16,23 @@ export interface Service {
   stop(): Promise<number | null>;
 }
 
-export async function startService(flags: readonly string[] = [], env: Record<string, string> = {}): Promise<Service> {
-  const child = spawn(process.execPath, [MAIN, "serve", "--port", "0", ...flags], { stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env["PATH"] ?? "", ...env } });
+export async function startService(
+  flags: readonly string[] = [],
+  env: Record<string, string> = {},
+): Promise<Service> {
+  const child = spawn(process.execPath, [MAIN, "serve", "--port", "0", ...flags], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { PATH: process.env["PATH"] ?? "", ...env },
+  });
   // A test that fails before it stops its service leaves none behind.
   process.once("exit", () => child.kill("SIGKILL"));
   const lines: string[] = [];
   const exited = once(child, "exit") as Promise<[number | null]>;
   const url = await new Promise<string>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`the service did not start: ${lines.join("\n")}`)), START_MS_MAX);
+    const timer = setTimeout(
+      () => reject(new Error(`the service did not start: ${lines.join("\n")}`)),
+      START_MS_MAX,
+    );
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on("line", (line) => {
         lines.push(line);

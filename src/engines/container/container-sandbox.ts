@@ -36,7 +36,8 @@ export class ContainerSandbox implements Sandbox {
     const sources = isPython ? sourcesOf(spec) : "";
     const profile = isPython ? chooseProfile(importedNames(sources)) : LIGHTEST;
     const { server, slot } = await this.#lane(profile);
-    if (slot.diskBytes !== spec.limits.disk_bytes) await server.resizeSlot(this.#index, slot, spec.limits.disk_bytes);
+    if (slot.diskBytes !== spec.limits.disk_bytes)
+      await server.resizeSlot(this.#index, slot, spec.limits.disk_bytes);
     const evidence = await slot.run(spec, signal, {
       freshRandom: isPython && couldNoticeRandomState(spec, sources),
       finish: isPython && couldLeaveUnfinished(spec, sources),
@@ -48,7 +49,11 @@ export class ContainerSandbox implements Sandbox {
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const lane of this.#lanes.values()) lane.then(({ slot }) => slot.close(), () => undefined);
+    for (const lane of this.#lanes.values())
+      lane.then(
+        ({ slot }) => slot.close(),
+        () => undefined,
+      );
     this.#lanes.clear();
   }
 

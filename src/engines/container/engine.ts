@@ -38,16 +38,37 @@ const SCRATCH_INODES = 16_384;
 const FORK_SERVER_MEMORY_BYTES = 1 << 30;
 const FORK_SERVER_PIDS = 256;
 /** The machine's own packages are not part of the sandbox: what a program finds must not depend on them. */
-const MACHINE_PACKAGES = ["/usr/lib/python3/dist-packages", "/usr/local/lib/python3.11/dist-packages", "/usr/local/lib/python3.12/dist-packages", "/usr/local/lib/python3.13/dist-packages"];
+const MACHINE_PACKAGES = [
+  "/usr/lib/python3/dist-packages",
+  "/usr/local/lib/python3.11/dist-packages",
+  "/usr/local/lib/python3.12/dist-packages",
+  "/usr/local/lib/python3.13/dist-packages",
+];
 const RESTART_DELAY_MS_MAX = 5_000;
 
 /** What the fork server needs inside its user namespace to make slots; slots keep five, programs none. */
-const CAPABILITIES = ["CAP_SYS_ADMIN", "CAP_SYS_CHROOT", "CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", "CAP_SYS_PTRACE", "CAP_KILL", "CAP_CHOWN", "CAP_DAC_OVERRIDE"];
+const CAPABILITIES = [
+  "CAP_SYS_ADMIN",
+  "CAP_SYS_CHROOT",
+  "CAP_SETUID",
+  "CAP_SETGID",
+  "CAP_SETPCAP",
+  "CAP_SYS_PTRACE",
+  "CAP_KILL",
+  "CAP_CHOWN",
+  "CAP_DAC_OVERRIDE",
+];
 
 /** The whole environment of a program; the call's own `env` is added to it. */
 function baseEnvironment(packagePaths: readonly string[]): Record<string, string> {
   const oneThread = Object.fromEntries(
-    ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMEXPR_MAX_THREADS"].map((name) => [name, "1"]),
+    [
+      "OPENBLAS_NUM_THREADS",
+      "OMP_NUM_THREADS",
+      "MKL_NUM_THREADS",
+      "NUMEXPR_NUM_THREADS",
+      "NUMEXPR_MAX_THREADS",
+    ].map((name) => [name, "1"]),
   );
   return {
     PATH: "/opt/node/bin:/usr/local/bin:/usr/bin:/bin",
@@ -105,20 +126,37 @@ export class ContainerEngine implements Engine {
       tier: "container",
       slots: this.slots,
       layers: [
-        enforced("user namespace", "root inside is an unprivileged user outside; a range of ids for each container"),
-        enforced("pid, mount, ipc, uts, network and cgroup namespaces", "for each slot; no network device is up"),
+        enforced(
+          "user namespace",
+          "root inside is an unprivileged user outside; a range of ids for each container",
+        ),
+        enforced(
+          "pid, mount, ipc, uts, network and cgroup namespaces",
+          "for each slot; no network device is up",
+        ),
         enforced("read-only root", "scratch file systems of limited size at /work, /tmp and /dev/shm"),
         enforced("seccomp", "an allowlist for the container, a tighter filter for each slot"),
         enforced("capabilities", "none in a program; no_new_privs"),
         enforced("cgroup", "memory and processes limited for each call, for each container and in all"),
       ],
-      detail: { ...this.#options.confinementDetail, python: this.#python, missing_modules: this.missingModules.join(", ") || "none" },
+      detail: {
+        ...this.#options.confinementDetail,
+        python: this.#python,
+        missing_modules: this.missingModules.join(", ") || "none",
+      },
     };
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#servers.values()].map((server) => server.then((running) => running.close(), () => undefined)));
+    await Promise.all(
+      [...this.#servers.values()].map((server) =>
+        server.then(
+          (running) => running.close(),
+          () => undefined,
+        ),
+      ),
+    );
   }
 
   #server(profile: ImportProfile): Promise<ForkServer> {
@@ -137,7 +175,12 @@ export class ContainerEngine implements Engine {
   /** A fork server that ended is started anew at once, one that cannot start after a while. */
   #replace(profile: ImportProfile, ended: Promise<ForkServer>, delayMs: number): void {
     if (this.#servers.get(profile.name) !== ended || this.#closed) return;
-    this.#options.onFault(new SandboxFault("fork_server_died", `the fork server of profile ${profile.name} ended and is replaced`));
+    this.#options.onFault(
+      new SandboxFault(
+        "fork_server_died",
+        `the fork server of profile ${profile.name} ended and is replaced`,
+      ),
+    );
     const restart = () => {
       if (this.#servers.get(profile.name) === ended) this.#servers.delete(profile.name);
       if (!this.#closed) this.#server(profile).catch(() => undefined);
@@ -158,7 +201,12 @@ export class ContainerEngine implements Engine {
     };
     const { server, ready } = await ForkServer.start(options.confinement, {
       name: `python-${profile.name}-${this.#started++}`,
-      argv: [options.interpreter, "-S", `${FORK_SERVER_INSIDE}/fork_server.py`, JSON.stringify(forkServerOptions)],
+      argv: [
+        options.interpreter,
+        "-S",
+        `${FORK_SERVER_INSIDE}/fork_server.py`,
+        JSON.stringify(forkServerOptions),
+      ],
       env: baseEnvironment(options.packagePaths),
       uid: 0,
       mounts: this.#mounts(),
@@ -178,7 +226,8 @@ export class ContainerEngine implements Engine {
       { source: forkServerDirectory, target: FORK_SERVER_INSIDE, readOnly: true },
       { source: nodePath, target: NODE_INSIDE, readOnly: true },
     ];
-    if (packagesDirectory !== null) mounts.push({ source: packagesDirectory, target: PACKAGES_INSIDE, readOnly: true });
+    if (packagesDirectory !== null)
+      mounts.push({ source: packagesDirectory, target: PACKAGES_INSIDE, readOnly: true });
     return mounts;
   }
 }

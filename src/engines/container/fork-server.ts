@@ -59,13 +59,21 @@ export class ForkServer {
     listener.on("connection", (socket) => this.#connected(socket));
     this.ended = container.exited.then((exit) => {
       const words = exit.stderr.trim().split("\n").slice(-6).join("\n");
-      this.#lost(new SandboxFault("fork_server_died", `the fork server ${this.name} ended (${exit.signal ?? exit.code}): ${words}`));
+      this.#lost(
+        new SandboxFault(
+          "fork_server_died",
+          `the fork server ${this.name} ended (${exit.signal ?? exit.code}): ${words}`,
+        ),
+      );
       return this.close();
     });
   }
 
   /** Starts a container and waits until its fork server has imported everything. */
-  static async start(confinement: Confinement, spec: Omit<ContainerSpec, "controlDirectory">): Promise<{ server: ForkServer; ready: ReadyMessage }> {
+  static async start(
+    confinement: Confinement,
+    spec: Omit<ContainerSpec, "controlDirectory">,
+  ): Promise<{ server: ForkServer; ready: ReadyMessage }> {
     const controlDirectory = await confinement.controlDirectory(spec.name);
     const path = join(controlDirectory, "control.sock");
     const listener = createServer();
@@ -75,7 +83,13 @@ export class ForkServer {
     await chmod(path, 0o666);
     const container = await confinement.launch({ ...spec, controlDirectory });
     const server = new ForkServer(container, listener);
-    const timer = setTimeout(() => server.#lost(new SandboxFault("fork_server_slow", `the fork server ${spec.name} was not ready in time`)), START_MS_MAX);
+    const timer = setTimeout(
+      () =>
+        server.#lost(
+          new SandboxFault("fork_server_slow", `the fork server ${spec.name} was not ready in time`),
+        ),
+      START_MS_MAX,
+    );
     try {
       return { server, ready: await server.#ready };
     } catch (error) {
@@ -100,7 +114,10 @@ export class ForkServer {
       hello.catch(() => undefined);
       const { pid } = await this.#request(FRAME.open, message);
       const { socket, reader } = await this.#withinTime(hello);
-      const slot = new SlotConnection({ socket, reader, pid, kill: () => void this.#container.killLeaf(leaf) }, diskBytes);
+      const slot = new SlotConnection(
+        { socket, reader, pid, kill: () => void this.#container.killLeaf(leaf) },
+        diskBytes,
+      );
       this.#slots.add(slot);
       socket.once("close", () => this.#slots.delete(slot));
       return slot;
@@ -140,7 +157,8 @@ export class ForkServer {
     const index = frame.readUInt32LE(1);
     const pending = this.#hellos.get(index);
     this.#hellos.delete(index);
-    if (frame[0] === FRAME.fault) pending?.reject(new SandboxFault("slot_not_confined", frame.subarray(5).toString("utf8")));
+    if (frame[0] === FRAME.fault)
+      pending?.reject(new SandboxFault("slot_not_confined", frame.subarray(5).toString("utf8")));
     else pending?.resolve(hello);
   }
 
@@ -154,7 +172,10 @@ export class ForkServer {
 
   #messages(frames: readonly Buffer[]): void {
     for (const frame of frames) {
-      const message = JSON.parse(frame.subarray(1).toString("utf8")) as ReadyMessage & { pid: number; message: string };
+      const message = JSON.parse(frame.subarray(1).toString("utf8")) as ReadyMessage & {
+        pid: number;
+        message: string;
+      };
       if (frame[0] === FRAME.ready) this.#readyPending.resolve(message);
       else if (frame[0] === FRAME.done) this.#reply?.resolve(message);
       else {

@@ -40,7 +40,6 @@ export interface ProgramNeeds {
   readonly finish: boolean;
 }
 
-
 class FrameWriter {
   readonly #parts: Buffer[] = [];
   #numbers: number[] = [];
@@ -212,7 +211,8 @@ export function decodeEvidence(body: Buffer, spec: RunSpec): DecodedEvidence {
 
 function decodeFiles(parser: FrameParser, spec: RunSpec): CollectedBytes[] {
   const count = parser.u32();
-  if (count !== spec.collect.length) throw new RangeError(`${count} files came back, ${spec.collect.length} were asked for`);
+  if (count !== spec.collect.length)
+    throw new RangeError(`${count} files came back, ${spec.collect.length} were asked for`);
   return spec.collect.map((path) => {
     const status = COLLECT_STATUS[parser.u8()] ?? "unreadable";
     const content = parser.bytes();

@@ -56,7 +56,8 @@ export class SlotConnection {
   }
 
   run(spec: RunSpec, signal: AbortSignal, needs: ProgramNeeds): Promise<Evidence> {
-    if (!this.usable || this.#running !== null) return Promise.reject(new SandboxFault("slot_lost", "the slot is gone"));
+    if (!this.usable || this.#running !== null)
+      return Promise.reject(new SandboxFault("slot_lost", "the slot is gone"));
     return new Promise((resolve, reject) => {
       const cancel = () => this.#socket.write(encodeCancel());
       const watchdog = setTimeout(() => this.#silent(), spec.limits.wall_ms + SILENCE_MS_MAX);
@@ -123,4 +124,3 @@ export class SlotConnection {
     this.#running?.reject(new SandboxFault(kind, message));
   }
 }
-

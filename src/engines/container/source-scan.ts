@@ -21,14 +21,16 @@ const NAME = /\w+/g;
 /** The Python sources of a call as one text; bytes beyond ASCII stand for themselves. */
 export function sourcesOf(spec: RunSpec): string {
   let text = spec.source.toString("latin1");
-  for (const file of spec.files) if (file.path.endsWith(".py")) text += `\n${file.content.toString("latin1")}`;
+  for (const file of spec.files)
+    if (file.path.endsWith(".py")) text += `\n${file.content.toString("latin1")}`;
   return text;
 }
 
 /** Names on the lines that import something: those of modules among them. */
 export function importedNames(sources: string): Set<string> {
   const names = new Set<string>();
-  for (const line of sources.match(IMPORT_LINE) ?? []) for (const name of line.match(NAME) ?? []) names.add(name);
+  for (const line of sources.match(IMPORT_LINE) ?? [])
+    for (const name of line.match(NAME) ?? []) names.add(name);
   return names;
 }
 

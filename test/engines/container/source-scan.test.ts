@@ -9,7 +9,8 @@ import {
   sourcesOf,
 } from "../../../src/engines/container/source-scan.ts";
 
-const spec = (source: string, files: readonly SandboxFile[] = []) => ({ source: Buffer.from(source), files }) as unknown as RunSpec;
+const spec = (source: string, files: readonly SandboxFile[] = []) =>
+  ({ source: Buffer.from(source), files }) as unknown as RunSpec;
 const profileOf = (source: string, files?: readonly SandboxFile[]) =>
   chooseProfile(importedNames(sourcesOf(spec(source, files)))).name;
 
