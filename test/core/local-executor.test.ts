@@ -430,6 +430,23 @@ describe("the end", () => {
     expect([engine.opened, engine.closedSandboxes]).toEqual([3, 3]);
   });
 
+  test("close in any moment around an opening leaves no sandbox", async () => {
+    for (let moments = 0; moments < 30; moments++) {
+      const { engine, executor, ask } = await setUp();
+      const opening = Promise.withResolvers<void>();
+      engine.openings.push(() => opening.promise);
+      const answer = ask("a", { deadline_ms: 100 });
+      engine.run(0).fail();
+      await time.advance(100);
+      await answer;
+      opening.resolve();
+      for (let moment = 0; moment < moments; moment++) await Promise.resolve();
+      await executor.close();
+      await settled();
+      expect([engine.opened, engine.closedSandboxes], `after ${moments} moments`).toEqual([2, 2]);
+    }
+  });
+
   test("close interrupts the pause before an opening, and opens no more", async () => {
     const { engine, executor, ask, states } = await setUp();
     engine.openings.push(refuse, refuse, refuse);

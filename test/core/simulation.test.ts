@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Simulation } from "./simulation.ts";
 
-const SCHEDULES = Number(process.env["SCHEDULES"] ?? 2000);
+const SCHEDULES = Number(process.env["SCHEDULES"] ?? 5000);
 const FIRST = Number(process.env["SEED"] ?? 1);
 
 test(`${SCHEDULES} schedules with faults: every call gets its one Result and every slot comes back`, async () => {
