@@ -27,6 +27,8 @@ const SLOT_FILES = {
 
 const CONTROLLERS = ["memory", "pids", "cpuacct"] as const;
 
+const NAME_PREFIX = "rollcall-";
+
 export class CgroupTree {
   readonly #layout: CgroupLayout;
   /** Path below each mount point, with a leading slash. */
@@ -34,7 +36,7 @@ export class CgroupTree {
 
   constructor(layout: CgroupLayout, parent: string, instance: string) {
     this.#layout = layout;
-    this.path = join("/", parent, `rollcall-${instance}`);
+    this.path = join("/", parent, `${NAME_PREFIX}${instance}`);
   }
 
   get version(): 1 | 2 {
@@ -150,6 +152,15 @@ async function processesBelow(directory: string): Promise<number[]> {
       .map((entry) => processesBelow(join(directory, entry.name))),
   );
   return [...own, ...below.flat()];
+}
+
+/** Names of the services that have cgroups below `parent`. */
+export async function instancesBelow(layout: CgroupLayout, parent: string): Promise<string[]> {
+  const roots = layout.version === 2 ? [layout.mount] : layout.hierarchies;
+  const names = await Promise.all(roots.map((root) => readdir(join(root, parent)).catch(() => [])));
+  return [...new Set(names.flat())]
+    .filter((name) => name.startsWith(NAME_PREFIX))
+    .map((name) => name.slice(NAME_PREFIX.length));
 }
 
 async function removeTree(directory: string): Promise<void> {

@@ -12,7 +12,7 @@ import { OWNER_FILE, type Owner, sweepLeftovers } from "./janitor.ts";
 import { launchContainer, type LaunchOptions } from "./launcher.ts";
 import { findOciRuntime, type OciRuntime, type OciRuntimeName } from "./oci-runtime.ts";
 import type { Confinement, Container, ContainerSpec } from "./ports.ts";
-import { startTime } from "./process-identity.ts";
+import { newInstance, startTime } from "./process-identity.ts";
 import { imageRootfs, machineRootfs } from "./rootfs.ts";
 
 export interface ConfinementOptions {
@@ -35,8 +35,6 @@ const PIDS_MAX = 32_768;
 /** Of the machine's memory, what the service's containers may use together. */
 const MEMORY_SHARE = 0.85;
 
-let instances = 0;
-
 export async function createConfinement(options: ConfinementOptions): Promise<MachineConfinement> {
   if (process.getuid?.() !== 0) {
     throw new ConfinementUnavailable(
@@ -51,8 +49,8 @@ export async function createConfinement(options: ConfinementOptions): Promise<Ma
     throw new ConfinementUnavailable(`${wanted} was found: install one, e.g. apt-get install crun`);
   }
   await mkdir(options.stateDirectory, { recursive: true, mode: 0o755 });
-  await sweepLeftovers(options.stateDirectory, layout, runtime);
-  const instance = `${process.pid}-${startTime(process.pid)}-${instances++}`;
+  await sweepLeftovers(options.stateDirectory, options.cgroupParent, layout, runtime);
+  const instance = newInstance();
   const directory = join(options.stateDirectory, instance);
   await mkdir(directory, { mode: 0o755 });
   const owner: Owner = {
@@ -63,12 +61,29 @@ export async function createConfinement(options: ConfinementOptions): Promise<Ma
   };
   await writeFile(join(directory, OWNER_FILE), JSON.stringify(owner));
   const tree = new CgroupTree(layout, options.cgroupParent, instance);
-  const memoryBytes = options.memoryBytesMax ?? Math.floor(totalmem() * MEMORY_SHARE);
-  await tree.create({ memoryBytes, pids: PIDS_MAX });
+  try {
+    return new MachineConfinement(layout, await furnish(options, layout, runtime, tree, directory));
+  } catch (error) {
+    await tree.remove().catch(() => undefined);
+    await rm(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Makes what all containers of the service share. */
+async function furnish(
+  options: ConfinementOptions,
+  layout: CgroupLayout,
+  runtime: OciRuntime,
+  tree: CgroupTree,
+  directory: string,
+): Promise<LaunchOptions> {
   const rootfs = await (options.rootfs === ""
     ? machineRootfs(join(directory, "rootfs"))
     : imageRootfs(join(directory, "rootfs"), options.rootfs));
-  return new MachineConfinement(layout, {
+  const memoryBytes = options.memoryBytesMax ?? Math.floor(totalmem() * MEMORY_SHARE);
+  await tree.create({ memoryBytes, pids: PIDS_MAX });
+  return {
     runtime,
     tree,
     rootfs,
@@ -76,7 +91,7 @@ export async function createConfinement(options: ConfinementOptions): Promise<Ma
     swapAccounted:
       layout.version === 2 || existsSync(join(layout.controllers.memory, "memory.memsw.limit_in_bytes")),
     slotCeiling: { memoryBytes, pids: PIDS_MAX },
-  });
+  };
 }
 
 export class MachineConfinement implements Confinement {

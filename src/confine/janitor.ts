@@ -5,9 +5,9 @@
 import { readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { CgroupLayout } from "./cgroup-layout.ts";
-import { CgroupTree } from "./cgroup-tree.ts";
+import { CgroupTree, instancesBelow } from "./cgroup-tree.ts";
 import { deleteContainer, type OciRuntime } from "./oci-runtime.ts";
-import { isAlive, killProcess } from "./process-identity.ts";
+import { isAlive, isDeadInstance, killProcess } from "./process-identity.ts";
 
 export const OWNER_FILE = "owner.json";
 
@@ -26,39 +26,34 @@ async function readOwner(directory: string): Promise<Owner | null> {
   }
 }
 
-/** Ends and removes every dead service's leftovers below `stateDirectory`; returns how many there were. */
+/** Ends and removes what dead services left below `stateDirectory` and in the cgroups below `cgroupParent`. */
 export async function sweepLeftovers(
   stateDirectory: string,
-  layout: CgroupLayout,
-  runtime: OciRuntime,
-): Promise<number> {
-  const entries = await readdir(stateDirectory).catch(() => []);
-  let swept = 0;
-  for (const entry of entries) {
-    const directory = join(stateDirectory, entry);
-    const owner = await readOwner(directory);
-    if (owner === null || isAlive(owner.pid, owner.since)) continue;
-    await sweepOne(directory, owner, layout, runtime);
-    swept++;
-  }
-  return swept;
-}
-
-async function sweepOne(
-  directory: string,
-  owner: Owner,
+  cgroupParent: string,
   layout: CgroupLayout,
   runtime: OciRuntime,
 ): Promise<void> {
-  const tree = new CgroupTree(layout, owner.cgroupParent, owner.instance);
+  for (const entry of await readdir(stateDirectory).catch(() => [])) {
+    const directory = join(stateDirectory, entry);
+    const owner = await readOwner(directory);
+    if (owner === null || isAlive(owner.pid, owner.since)) continue;
+    await sweepCgroups(new CgroupTree(layout, owner.cgroupParent, owner.instance));
+    const state = join(directory, "runtime");
+    for (const id of await readdir(state).catch(() => [])) await deleteContainer(runtime, state, id);
+    await rm(directory, { recursive: true, force: true });
+  }
+  // A service with another state directory, or one that was lost, is known by its cgroup's name.
+  for (const instance of await instancesBelow(layout, cgroupParent)) {
+    if (isDeadInstance(instance)) await sweepCgroups(new CgroupTree(layout, cgroupParent, instance));
+  }
+}
+
+async function sweepCgroups(tree: CgroupTree): Promise<void> {
   for (let attempt = 0; attempt < 50; attempt++) {
     const pids = await tree.processes();
     if (pids.length === 0) break;
     for (const pid of pids) killProcess(pid);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  const state = join(directory, "runtime");
-  for (const id of await readdir(state).catch(() => [])) await deleteContainer(runtime, state, id);
   await tree.remove();
-  await rm(directory, { recursive: true, force: true });
 }

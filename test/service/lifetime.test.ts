@@ -101,9 +101,13 @@ describe("kill -9", () => {
     service.process.kill("SIGKILL");
     await until(() => !descendants(1).some((child) => children.includes(child)));
     expect(descendants(1).filter((child) => children.includes(child))).toEqual([]);
-    const next = await start();
-    expect(remainsOf(pid, stateDirectory)).toEqual([]);
+    // Its cgroups are found by their name, also by a service that keeps its state elsewhere.
+    const next = await startService([`--container.stateDirectory=${stateDirectory}/other`]);
+    expect(remainsOf(pid, `${stateDirectory}/none`)).toEqual([]);
     expect(await next.stop()).toBe(0);
+    const last = await start();
+    expect(remainsOf(pid, stateDirectory)).toEqual([]);
+    expect(await last.stop()).toBe(0);
   });
 });
 
