@@ -11,6 +11,7 @@ import { configOf, type PartialConfig } from "./config/load.ts";
 import type { Config } from "./config/schema.ts";
 import { createConfinement, type MachineConfinement } from "./confine/confinement.ts";
 import type { DiagnoseOptions } from "./confine/doctor.ts";
+import { checkCall } from "./contract/check-call.ts";
 import { ISOLATION_TIERS } from "./contract/description.ts";
 import { LocalExecutor } from "./core/local-executor.ts";
 import { type CallObserver, SILENT_OBSERVER } from "./core/observer.ts";
@@ -24,6 +25,8 @@ export interface ComposeLog {
 export interface ComposeOptions {
   readonly observer: CallObserver;
   readonly log: ComposeLog;
+  /** Checks the shape of a call; the HTTP server has its own check before. */
+  readonly checkShape?: (call: unknown, pointer: string) => void;
 }
 
 export interface Composed {
@@ -108,6 +111,7 @@ export async function compose(config: Config, options: ComposeOptions): Promise<
         runtime.id === "python" ? (container?.pythonVersion ?? "") : process.versions.node,
       now: () => performance.now(),
       newId: randomUUID,
+      ...(options.checkShape === undefined ? {} : { checkShape: options.checkShape }),
     },
     confinement,
   );
@@ -135,6 +139,7 @@ export async function composeEmbedded(
   const { executor } = await compose(configOf(config, process.cwd()), {
     observer: options.observer ?? SILENT_OBSERVER,
     log: options.log ?? { warn: () => undefined },
+    checkShape: checkCall,
   });
   return executor;
 }

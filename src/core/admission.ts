@@ -22,7 +22,8 @@ const ROOM_SHARE = 0.1;
 
 /**
  * @param pools every pool, and `poolOf` the one that each call goes to.
- * @throws SandboxError `queue_full` or `deadline_unmeetable`; then none of the calls was admitted.
+ * @throws SandboxError `queue_full` or `deadline_unmeetable`, or, for what could never fit, `batch_too_long` or
+ *   `call_too_large`; then none of the calls was admitted.
  */
 export function admit(
   calls: readonly AcceptedCall[],
@@ -33,6 +34,18 @@ export function admit(
   const waiting = pools.reduce((sum, pool) => sum + pool.queue.length, 0);
   const waitingBytes = pools.reduce((sum, pool) => sum + pool.queue.bytes, 0);
   const bytes = calls.reduce((sum, call) => sum + call.bytes, 0);
+  if (calls.length > bounds.callsMax) {
+    throw new SandboxError(
+      "batch_too_long",
+      `${calls.length} calls came at once, the queue holds ${bounds.callsMax} at most`,
+    );
+  }
+  if (bytes > bounds.bytesMax) {
+    throw new SandboxError(
+      "call_too_large",
+      `${bytes} bytes of calls came at once, the queue holds ${bounds.bytesMax} at most`,
+    );
+  }
   if (waiting + calls.length > bounds.callsMax) {
     throw new SandboxError(
       "queue_full",

@@ -33,6 +33,8 @@ export interface LocalExecutorOptions {
   /** Milliseconds on a clock that never steps back. */
   readonly now: () => number;
   readonly newId: () => string;
+  /** Checks the shape of a call where no schema has done so before. Default: none. */
+  readonly checkShape?: (call: unknown, pointer: string) => void;
 }
 
 const ANONYMOUS = "anonymous";
@@ -147,6 +149,9 @@ export class LocalExecutor implements Executor {
     if (this.#draining)
       throw new SandboxError("draining", "the service is shutting down", { retryAfterMs: 1000 });
     const { limits, newId, queue, now } = this.#options;
+    const { checkShape } = this.#options;
+    if (checkShape !== undefined)
+      for (const [index, call] of calls.entries()) checkShape(call, pointerOf(index));
     const known = calls.map((call, index) => this.#inFlight.find(tenant, call, pointerOf(index)));
     const accepted = calls.map((call, index) =>
       known[index] === null

@@ -320,6 +320,13 @@ export function describeExecutor(name: string, start: () => Promise<Subject>): v
           { files: { a: { content: "?", encoding: "base64" } } },
           { code: "invalid_call" },
         ],
+        ["an unknown field", { foo: 1 } as never, { code: "invalid_call" }],
+        ["a field of the wrong type", { source: 7 as never }, { code: "invalid_call", path: "/source" }],
+        [
+          "a limit that is no number",
+          { limits: { wall_ms: "1" as never } },
+          { code: "invalid_call", path: "/limits/wall_ms" },
+        ],
         ["a name that no variable can have", { env: { "A B": "1" } }, { code: "invalid_call", path: "/env" }],
       ];
       it.for(refused)("%s", async ([, part, expected]) => {

@@ -69,7 +69,9 @@ describe("the queue's bounds", () => {
         const bounds = { ...BOUNDS, bytesMax: 20_000 };
         const fits = waiting + count <= bounds.callsMax && bytes + sum <= bounds.bytesMax;
         const refused = refusal(calls, [poolOf({ length: waiting, bytes })], bounds);
-        expect(refused?.code ?? null).toBe(fits ? null : "queue_full");
+        const never =
+          count > bounds.callsMax ? "batch_too_long" : sum > bounds.bytesMax ? "call_too_large" : null;
+        expect(refused?.code ?? null).toBe(fits ? null : (never ?? "queue_full"));
       }),
     );
   });
