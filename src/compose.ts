@@ -158,6 +158,10 @@ function checkTier(engines: readonly Engine[], minimum: Config["isolation"]["min
   }
 }
 
+function confinementDetail(confinement: MachineConfinement): Record<string, string> {
+  return { runtime: confinement.runtime.version, cgroup: `v${confinement.cgroupVersion}` };
+}
+
 async function composeContainer(
   config: Config,
   confinement: MachineConfinement,
@@ -173,7 +177,7 @@ async function composeContainer(
   const separate = existsSync(packages);
   return new ContainerEngine({
     confinement,
-    confinementDetail: { runtime: confinement.runtime.version, cgroup: `v${confinement.cgroupVersion}` },
+    confinementDetail: confinementDetail(confinement),
     slots: config.python.slots || defaultSlots(),
     interpreter: config.python.interpreter || INTERPRETER,
     forkServerDirectory: FORK_SERVER,
@@ -201,6 +205,7 @@ async function composeIsolate(
     slots: config.javascript.slots || availableParallelism(),
     nodePath: process.execPath,
     isolateMemoryBytes: config.limits.default.memory_bytes,
+    confinementDetail: confinementDetail(confinement),
     hostMemoryBytes: config.limits.ceiling.memory_bytes + ISOLATE_HOST_BYTES,
     onFault: (kind: string, message: string) => {
       observer.fault("isolate", kind);

@@ -155,7 +155,7 @@ export const ConfigSchema = section("Rollcall's configuration.", {
     ),
     packagesDirectory: text(
       "",
-      "Directory of installed packages, mounted read-only and put on the import path. Empty: none.",
+      "Directory of installed packages, mounted read-only and put on the import path. Empty: the one that set-up made.",
     ),
   }),
   javascript: section("The javascript runtime.", {
@@ -168,10 +168,13 @@ export const ConfigSchema = section("Rollcall's configuration.", {
       "OCI runtime; auto takes crun when it is there, else runc.",
     ),
     rootfs: text("", "Directory of a built root file system. Empty: the machine's own /usr, read-only."),
-    cgroupParent: text("", "Cgroup below which the sandboxes' cgroups are made. Empty: found out."),
+    cgroupParent: text(
+      "",
+      "Cgroup below which the sandboxes' cgroups are made. Empty: the top of each hierarchy.",
+    ),
     stateDirectory: text(
       "",
-      "Directory for bundles and sockets, emptied at the start. Empty: one under the system's runtime directory.",
+      "Directory for bundles and sockets; everybody must be able to pass through it. Leftovers of services that are gone are removed at the start. Empty: /run/rollcall.",
     ),
   }),
   isolation: section("What isolation is asked for.", {

@@ -131,7 +131,7 @@ export class CgroupTree {
 
   async #enableControllers(path: string): Promise<void> {
     if (this.#layout.version !== 2) return;
-    await writeFile(join(this.#layout.mount, path, "cgroup.subtree_control"), "+memory +pids +cpu");
+    await writeFile(join(this.#layout.mount, path, "cgroup.subtree_control"), "+memory +pids");
   }
 }
 

@@ -13,6 +13,7 @@ import { launchContainer, type LaunchOptions } from "./launcher.ts";
 import { findOciRuntime, type OciRuntime, type OciRuntimeName } from "./oci-runtime.ts";
 import type { Confinement, Container, ContainerSpec } from "./ports.ts";
 import { newInstance, startTime } from "./process-identity.ts";
+import { isReachable } from "./staging.ts";
 import { imageRootfs, machineRootfs } from "./rootfs.ts";
 
 export interface ConfinementOptions {
@@ -49,6 +50,11 @@ export async function createConfinement(options: ConfinementOptions): Promise<Ma
     throw new ConfinementUnavailable(`${wanted} was found: install one, e.g. apt-get install crun`);
   }
   await mkdir(options.stateDirectory, { recursive: true, mode: 0o755 });
+  if (!(await isReachable(join(options.stateDirectory, "any")))) {
+    throw new ConfinementUnavailable(
+      `container.stateDirectory ${options.stateDirectory} cannot be passed through by everybody: chmod o+x it and the directories above it`,
+    );
+  }
   await sweepLeftovers(options.stateDirectory, options.cgroupParent, layout, runtime);
   const instance = newInstance();
   const directory = join(options.stateDirectory, instance);

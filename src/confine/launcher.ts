@@ -120,6 +120,12 @@ class RunningContainer implements Container {
       killProcess(pid);
   }
 
+  async removeLeaf(leaf: string): Promise<void> {
+    await this.killLeaf(leaf);
+    // Closing the container removes all there is.
+    if (this.#closing === null) await this.#options.tree.remove(join(this.name, leaf)).catch(() => undefined);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#end();
     return this.#closing;

@@ -50,6 +50,8 @@ export interface Container {
   createLeaf(leaf: string): Promise<void>;
   /** Ends every process in one slot's cgroup. Never rejects. */
   killLeaf(leaf: string): Promise<void>;
+  /** Ends every process in one slot's cgroup and removes it. Never rejects. */
+  removeLeaf(leaf: string): Promise<void>;
   /** Kills, waits and removes cgroup, bundle and state. Never rejects. */
   close(): Promise<void>;
 }

@@ -10,7 +10,8 @@ import type { Mount } from "./ports.ts";
 
 const SEARCHABLE_BY_OTHERS = 0o001;
 
-async function isReachable(path: string): Promise<boolean> {
+/** Whether everybody may pass through the directories above a path. */
+export async function isReachable(path: string): Promise<boolean> {
   for (let directory = dirname(path); ; directory = dirname(directory)) {
     if (((await stat(directory)).mode & SEARCHABLE_BY_OTHERS) === 0) return false;
     if (directory === "/") return true;

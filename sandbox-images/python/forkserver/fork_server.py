@@ -107,7 +107,11 @@ def main():
     if doubt:
         send(connection, FAILED, {"index": None, "message": doubt})
         os._exit(1)
-    send(connection, READY, {"python": sys.version.split()[0], "missing": missing, "modules": len(sys.modules)})
+    send(
+        connection,
+        READY,
+        {"python": sys.version.split()[0], "missing": missing, "landlock": _slot.landlock_abi()},
+    )
     program.prepare()
     gc.collect()
     gc.freeze()

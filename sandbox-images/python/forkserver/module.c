@@ -8,10 +8,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/landlock.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -138,10 +140,20 @@ static PyObject *compact_heap(PyObject *self, PyObject *ignored) {
     return PyLong_FromLong(compact());
 }
 
+PyDoc_STRVAR(landlock_abi_doc, "landlock_abi() -> int\n\nVersion of the kernel's Landlock, 0 where it has none.");
+
+static PyObject *landlock_abi(PyObject *self, PyObject *ignored) {
+    (void)self;
+    (void)ignored;
+    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    return PyLong_FromLong(abi < 0 ? 0 : abi);
+}
+
 static PyMethodDef methods[] = {
     {"open_slot", open_slot, METH_VARARGS, open_slot_doc},
     {"resize", resize, METH_VARARGS, resize_doc},
     {"compact", compact_heap, METH_NOARGS, compact_doc},
+    {"landlock_abi", landlock_abi, METH_NOARGS, landlock_abi_doc},
     {"protect", protect, METH_NOARGS, protect_doc},
     {NULL, NULL, 0, NULL},
 };

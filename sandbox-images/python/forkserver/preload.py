@@ -26,7 +26,8 @@ def preload(modules, sys_path):
     for name in STANDARD:
         __import__(name)
     own = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:] = [entry for entry in sys.path if entry and os.path.abspath(entry) != own] + sys_path
+    sys.path[:] = [entry for entry in sys.path if entry and entry not in sys_path and os.path.abspath(entry) != own]
+    sys.path += sys_path
     missing = []
     for name in modules:
         try:

@@ -35,16 +35,18 @@ export class ContainerSandbox implements Sandbox {
     const isPython = spec.entry.kind === "fork";
     const sources = isPython ? sourcesOf(spec) : "";
     const profile = isPython ? chooseProfile(importedNames(sources)) : LIGHTEST;
+    const asked = performance.now();
     const { server, slot } = await this.#lane(profile);
     if (slot.diskBytes !== spec.limits.disk_bytes)
       await server.resizeSlot(this.#index, slot, spec.limits.disk_bytes);
+    const waitedMs = performance.now() - asked;
     const evidence = await slot.run(spec, signal, {
       freshRandom: isPython && couldNoticeRandomState(spec, sources),
       finish: isPython && couldLeaveUnfinished(spec, sources),
     });
     // A slot that asked to be replaced is replaced before anybody waits for it.
     if (!slot.usable && !this.#closed) this.#lane(profile).catch(() => undefined);
-    return evidence;
+    return { ...evidence, startMs: evidence.startMs + waitedMs };
   }
 
   async close(): Promise<void> {

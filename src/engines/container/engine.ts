@@ -90,6 +90,7 @@ export class ContainerEngine implements Engine {
   readonly #options: ContainerEngineOptions;
   readonly #servers = new Map<string, Promise<ForkServer>>();
   #python = "";
+  #landlock = 0;
   readonly #missing = new Set<string>();
   #started = 0;
   #closed = false;
@@ -136,6 +137,13 @@ export class ContainerEngine implements Engine {
         ),
         enforced("read-only root", "scratch file systems of limited size at /work, /tmp and /dev/shm"),
         enforced("seccomp", "an allowlist for the container, a tighter filter for each slot"),
+        this.#landlock > 0
+          ? enforced("Landlock", `version ${this.#landlock}: a second opinion on files, sockets and signals`)
+          : {
+              name: "Landlock",
+              state: "absent" as const,
+              detail: "this kernel has none; the other layers hold",
+            },
         enforced("capabilities", "none in a program; no_new_privs"),
         enforced("cgroup", "memory and processes limited for each call, for each container and in all"),
       ],
@@ -216,6 +224,7 @@ export class ContainerEngine implements Engine {
       pids: FORK_SERVER_PIDS,
     });
     this.#python = ready.python;
+    this.#landlock = ready.landlock;
     for (const module of ready.missing) this.#missing.add(module);
     return server;
   }

@@ -31,7 +31,8 @@ interface Pending<T> {
 export interface ReadyMessage {
   readonly python: string;
   readonly missing: readonly string[];
-  readonly modules: number;
+  /** Version of the kernel's Landlock; 0 where it has none. */
+  readonly landlock: number;
 }
 
 export class ForkServer {
@@ -44,6 +45,7 @@ export class ForkServer {
   readonly #ready: Promise<ReadyMessage>;
   #readyPending!: Pending<ReadyMessage>;
   #control: Socket | null = null;
+  #opened = 0;
   #reply: Pending<{ pid: number }> | null = null;
   #requests: Promise<unknown> = Promise.resolve();
   #gone: SandboxFault | null = null;
@@ -104,9 +106,9 @@ export class ForkServer {
     return this.#gone === null;
   }
 
-  /** A new slot process for slot `index`. */
+  /** A new slot process for slot `index`, in a cgroup of its own: what its predecessor still holds is not charged to it. */
   async openSlot(index: number, diskBytes: number): Promise<SlotConnection> {
-    const leaf = `slot-${index}`;
+    const leaf = `slot-${index}-${this.#opened++}`;
     const message = { index, uid: FIRST_SLOT_UID + index, disk_bytes: diskBytes, leaf };
     return this.#exclusive(async () => {
       await this.#container.createLeaf(leaf);
@@ -119,7 +121,10 @@ export class ForkServer {
         diskBytes,
       );
       this.#slots.add(slot);
-      socket.once("close", () => this.#slots.delete(slot));
+      socket.once("close", () => {
+        this.#slots.delete(slot);
+        void this.#container.removeLeaf(leaf);
+      });
       return slot;
     });
   }

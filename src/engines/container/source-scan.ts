@@ -12,7 +12,7 @@ const RANDOM = new RegExp(`rand|shuffle|sampl|choice|secrets|${UNSEEN_CODE}`);
 
 /** Without any of these a program leaves nothing open, registered, running or to be finalised when its last line is done. */
 const UNFINISHED = new RegExp(
-  `open|File|Writer|Wrapper|__del__|weakref|finali|atexit|[tT]hread|[pP]rocess|[pP]ool|concurrent|logging|asyncio|socket|${UNSEEN_CODE}`,
+  `open|File|yield|Writer|Wrapper|__del__|weakref|finali|atexit|[tT]hread|[pP]rocess|[pP]ool|concurrent|logging|asyncio|socket|${UNSEEN_CODE}`,
 );
 
 const IMPORT_LINE = /^.*\bimport\b.*$/gm;

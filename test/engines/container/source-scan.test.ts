@@ -52,6 +52,7 @@ describe("what a program may do at its end", () => {
     "exec(input())",
     "import concurrent.futures",
     "import weakref",
+    "def g():\n  try:\n    yield 1\n  finally:\n    print(2)",
   ];
   it.for(none)("nothing: %s", (source) => {
     expect(couldLeaveUnfinished(spec(source), source)).toBe(false);
