@@ -3,15 +3,18 @@
  * launches. Refuses, saying what is missing, where a container with its limits cannot be had.
  */
 import { existsSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { chown, mkdir, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { totalmem } from "node:os";
 import { join } from "node:path";
+import { uidRangeStart } from "./bundle.ts";
 import { type CgroupLayout, findCgroupLayout } from "./cgroup-layout.ts";
 import { CgroupTree } from "./cgroup-tree.ts";
 import { OWNER_FILE, type Owner, sweepLeftovers } from "./janitor.ts";
 import { launchContainer, type LaunchOptions } from "./launcher.ts";
 import { findOciRuntime, type OciRuntime, type OciRuntimeName } from "./oci-runtime.ts";
-import type { Confinement, Container, ContainerSpec } from "./ports.ts";
+import type { Confinement, Container, ContainerSpec, Control } from "./ports.ts";
 import { newInstance, startTime } from "./process-identity.ts";
 import { isReachable } from "./staging.ts";
 import { imageRootfs, machineRootfs } from "./rootfs.ts";
@@ -106,7 +109,8 @@ export class MachineConfinement implements Confinement {
   readonly tree: CgroupTree;
   readonly #options: LaunchOptions;
   readonly #containers = new Set<Container>();
-  #ordinal = 0;
+  readonly #ordinals = new Map<string, number>();
+  #next = 0;
 
   constructor(layout: CgroupLayout, options: LaunchOptions) {
     this.layout = layout;
@@ -120,18 +124,37 @@ export class MachineConfinement implements Confinement {
   }
 
   async launch(spec: ContainerSpec): Promise<Container> {
-    const container = await launchContainer(this.#options, spec, this.#ordinal++);
+    const container = await launchContainer(this.#options, spec, this.#ordinalOf(spec.name));
     this.#containers.add(container);
-    void container.exited.then(() => this.#containers.delete(container));
+    void container.exited.then(() => {
+      this.#containers.delete(container);
+      this.#ordinals.delete(spec.name);
+    });
     return container;
   }
 
-  async controlDirectory(name: string): Promise<string> {
+  async openControl(name: string, uid: number): Promise<Control> {
     const directory = join(this.#options.directory, name, "control");
-    await mkdir(join(directory, "cgroup"), { recursive: true, mode: 0o755 });
     for (const controller of ["memory", "pids", "cpuacct"])
-      await mkdir(join(directory, "cgroup", controller), { recursive: true });
-    return directory;
+      await mkdir(join(directory, "cgroup", controller), { recursive: true, mode: 0o755 });
+    const path = join(directory, "control.sock");
+    const listener = createServer();
+    // Closed to everybody from its first moment, then given to the one user who is to connect.
+    const umask = process.umask(0o177);
+    listener.listen(path);
+    process.umask(umask);
+    await once(listener, "listening");
+    const owner = uidRangeStart(this.#ordinalOf(name)) + uid;
+    await chown(path, owner, owner);
+    return { directory, listener };
+  }
+
+  /** The container's number, which decides its range of user ids. */
+  #ordinalOf(name: string): number {
+    const known = this.#ordinals.get(name);
+    if (known !== undefined) return known;
+    this.#ordinals.set(name, this.#next);
+    return this.#next++;
   }
 
   /** Ends every container and removes the service's cgroup and state. */

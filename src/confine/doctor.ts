@@ -142,6 +142,8 @@ async function tryContainer(options: DiagnoseOptions): Promise<Finding> {
   try {
     const confinement = await createConfinement({ ...options, stateDirectory });
     try {
+      const { directory, listener } = await confinement.openControl("doctor", 1000);
+      listener.close();
       const container = await confinement.launch({
         name: "doctor",
         argv: ["/usr/bin/env", "true"],
@@ -151,7 +153,7 @@ async function tryContainer(options: DiagnoseOptions): Promise<Finding> {
         capabilities: [],
         memoryBytes: 64 << 20,
         pids: 16,
-        controlDirectory: await confinement.controlDirectory("doctor"),
+        controlDirectory: directory,
       });
       const { code, signal, stderr } = await container.exited;
       await container.close();

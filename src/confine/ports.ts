@@ -3,6 +3,8 @@
  * which OCI runtime, cgroup layout or rootfs stands behind it is decided in `confine/`.
  */
 
+import type { Server } from "node:net";
+
 export interface Mount {
   readonly source: string;
   readonly target: string;
@@ -56,11 +58,20 @@ export interface Container {
   close(): Promise<void>;
 }
 
+/** The engine's end of a container's control socket. */
+export interface Control {
+  readonly directory: string;
+  readonly listener: Server;
+}
+
 /** Starts containers and answers for what is left behind. */
 export interface Confinement {
   /** Layout of what containers see at /run/rollcall/cgroup: a directory for each controller (1) or one for all (2). */
   readonly cgroupVersion: 1 | 2;
   launch(spec: ContainerSpec): Promise<Container>;
-  /** A new directory for one container's control socket, removed with the container. */
-  controlDirectory(name: string): Promise<string>;
+  /**
+   * Listens for what will run in the container of that name as user `uid` inside, and for nobody else on this
+   * machine. The directory goes into the container's spec and is removed with the container.
+   */
+  openControl(name: string, uid: number): Promise<Control>;
 }

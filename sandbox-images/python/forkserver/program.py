@@ -64,6 +64,8 @@ def prepare():
     sys.modules["__main__"] = module
     sys.argv[:] = [PATH]
     sys.path.insert(0, WORK_DIRECTORY)
+    # What a program printed before a limit ended it is kept, up to its last whole line.
+    sys.stdout.reconfigure(line_buffering=True)
     _namespace = module.__dict__
 
 

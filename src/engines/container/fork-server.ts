@@ -2,10 +2,7 @@
  * One container with a fork server in it, and the connections of its slots. The fork server is asked to open
  * and resize slots, one request at a time; calls go to the slots' own sockets and never through here.
  */
-import { once } from "node:events";
-import { chmod } from "node:fs/promises";
-import { createServer, type Server, type Socket } from "node:net";
-import { join } from "node:path";
+import type { Server, Socket } from "node:net";
 import type { Confinement, Container, ContainerSpec } from "../../confine/ports.ts";
 import { SandboxFault } from "../../core/ports.ts";
 import { FrameReader } from "../../lib/framing.ts";
@@ -76,14 +73,8 @@ export class ForkServer {
     confinement: Confinement,
     spec: Omit<ContainerSpec, "controlDirectory">,
   ): Promise<{ server: ForkServer; ready: ReadyMessage }> {
-    const controlDirectory = await confinement.controlDirectory(spec.name);
-    const path = join(controlDirectory, "control.sock");
-    const listener = createServer();
-    listener.listen(path);
-    await once(listener, "listening");
-    // The container's root is an unprivileged user of this machine; the directory is shown to it alone.
-    await chmod(path, 0o666);
-    const container = await confinement.launch({ ...spec, controlDirectory });
+    const { directory, listener } = await confinement.openControl(spec.name, spec.uid);
+    const container = await confinement.launch({ ...spec, controlDirectory: directory });
     const server = new ForkServer(container, listener);
     const timer = setTimeout(
       () =>
@@ -169,6 +160,10 @@ export class ForkServer {
 
   /** The fork server's own connection. */
   #attach(socket: Socket, reader: FrameReader, frames: readonly Buffer[]): void {
+    if (this.#control !== null) {
+      socket.destroy();
+      return;
+    }
     this.#control = socket;
     socket.on("data", (chunk: Buffer) => this.#messages(this.#read(reader, chunk, socket)));
     socket.once("close", () => this.#container.kill());

@@ -4,9 +4,8 @@
  * Invariant: inside, everything lies at fixed paths below /opt, so nothing tells a program that breaks out of
  * V8 where this service lives; the tree is the one this very file was loaded from, as source or as built.
  */
-import { chmod } from "node:fs/promises";
 import { createRequire } from "node:module";
-import net from "node:net";
+import type net from "node:net";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Confinement, ContainerSpec, Mount } from "../../confine/ports.ts";
@@ -101,15 +100,13 @@ async function accept(server: net.Server, exited: Promise<unknown>): Promise<net
   }
 }
 
+/** User of the host inside its container. */
+const HOST_UID = 1000;
+
 /** A host that is ready to run. @throws SandboxFault when it could not be started. */
 export async function launchHost(name: string, options: HostLaunchOptions): Promise<HostProcess> {
   const { confinement } = options;
-  const controlDirectory = await confinement.controlDirectory(name);
-  const socketPath = join(controlDirectory, "control.sock");
-  const server = net.createServer();
-  await new Promise<void>((done, fail) => server.once("error", fail).listen(socketPath, done));
-  // The host is root of its own user namespace only, which is nobody here.
-  await chmod(socketPath, 0o666);
+  const { directory, listener: server } = await confinement.openControl(name, HOST_UID);
   const spec: ContainerSpec = {
     name,
     argv: [
@@ -120,12 +117,12 @@ export async function launchHost(name: string, options: HostLaunchOptions): Prom
       String(options.isolateMemoryBytes),
     ],
     env: { HOME: "/tmp", LANG: "C.UTF-8", TZ: "UTC" },
-    uid: 1000,
+    uid: HOST_UID,
     mounts: mounts(options.nodePath),
     capabilities: [],
     memoryBytes: options.memoryBytes,
     pids: HOST_PIDS,
-    controlDirectory,
+    controlDirectory: directory,
   };
   try {
     const container = await confinement.launch(spec);

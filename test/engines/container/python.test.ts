@@ -110,7 +110,7 @@ describe("the end of a program", () => {
   });
 
   it("with a closed stdout that cannot be written is code 120", async () => {
-    const { exit_code } = await run("import os\nprint('lost')\nos.close(1)");
+    const { exit_code } = await run("import os\nprint('lost', end='')\nos.close(1)");
     expect(exit_code).toBe(120);
   });
 
@@ -197,6 +197,13 @@ describe("output", () => {
     const kept = Buffer.byteLength(match?.[1] ?? "") + Buffer.byteLength(match?.[3] ?? "") + 1;
     expect(truncated).toEqual({ stdout: 4001 - kept, stderr: 0 });
     expect(match?.[2]).toBe(String(4001 - kept));
+  });
+
+  it("that was never flushed is kept when a limit ends the program", async () => {
+    const { stdout, outcome } = await run("print('a')\nprint('b')\nwhile True: pass", {
+      limits: { wall_ms: 300 },
+    });
+    expect({ stdout, outcome }).toEqual({ stdout: "a\nb\n", outcome: "wall_limit" });
   });
 
   it("of a program that floods keeps head and tail", async () => {

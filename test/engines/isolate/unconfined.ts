@@ -3,7 +3,9 @@
  * target is found at the mount's source, so paths on the command line are translated.
  */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Confinement, Container, ContainerExit, ContainerSpec } from "../../../src/confine/ports.ts";
@@ -43,6 +45,7 @@ export function createUnconfined(): Confinement & { readonly launched: Container
         },
         createLeaf: () => Promise.resolve(),
         killLeaf: () => Promise.resolve(),
+        removeLeaf: () => Promise.resolve(),
         close: async () => {
           child.kill("SIGKILL");
           await exited;
@@ -51,10 +54,12 @@ export function createUnconfined(): Confinement & { readonly launched: Container
       launched.push(container);
       return container;
     },
-    async controlDirectory() {
+    async openControl() {
       const directory = await mkdtemp(join(tmpdir(), "isolate-"));
       directories.push(directory);
-      return directory;
+      const listener = createServer().listen(join(directory, "control.sock"));
+      await once(listener, "listening");
+      return { directory, listener };
     },
     async close() {
       await Promise.all(launched.map((container) => container.close()));
