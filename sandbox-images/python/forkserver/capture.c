@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #define CHUNK_BYTES 65536
+/* Read at most before the caller looks at its limits again: a fast writer keeps a pipe from ever being empty. */
+#define CHUNKS_MAX 16
 
 void capture_start(struct capture *capture, int fd, uint64_t output_bytes) {
     memset(capture, 0, sizeof *capture);
@@ -32,8 +34,10 @@ static void tail_put(struct capture *capture, const uint8_t *data, size_t length
         while (capacity < wanted) capacity *= 2;
         if (capacity > capture->tail_max) capacity = capture->tail_max;
         /* Not wrapped yet: the ring wraps only once it has its full size. */
-        uint8_t *tail = realloc(capture->tail, capacity);
+        uint8_t *tail = malloc(capacity);
         if (!tail) return;
+        if (capture->tail_length) memcpy(tail, capture->tail, capture->tail_length);
+        wipe_free(capture->tail, capture->tail_length);
         capture->tail = tail;
         capture->tail_capacity = capacity;
     }
@@ -52,8 +56,8 @@ static void tail_put(struct capture *capture, const uint8_t *data, size_t length
 }
 
 bool capture_read(struct capture *capture) {
-    uint8_t chunk[CHUNK_BYTES];
-    for (;;) {
+    static uint8_t chunk[CHUNK_BYTES];
+    for (int i = 0; i < CHUNKS_MAX; i++) {
         ssize_t got = read(capture->fd, chunk, sizeof chunk);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return errno == EAGAIN;
@@ -63,8 +67,15 @@ bool capture_read(struct capture *capture) {
         if (head > (size_t)got) head = (size_t)got;
         buffer_put(&capture->head, chunk, head);
         if ((size_t)got > head) tail_put(capture, chunk + head, (size_t)got - head);
+        explicit_bzero(chunk, (size_t)got);
         if ((size_t)got < sizeof chunk) return true;
     }
+    return true;
+}
+
+uint64_t capture_memory(const struct capture *capture) {
+    /* The old bytes and twice as many, for the time that they are copied. */
+    return 3 * (uint64_t)(capture->head.capacity + capture->tail_capacity);
 }
 
 void capture_reply(const struct capture *capture, struct buffer *reply) {
@@ -81,6 +92,6 @@ void capture_reply(const struct capture *capture, struct buffer *reply) {
 
 void capture_free(struct capture *capture) {
     buffer_free(&capture->head);
-    free(capture->tail);
+    wipe_free(capture->tail, capture->tail_length);
     capture->tail = NULL;
 }

@@ -88,16 +88,20 @@ bool cgroup_join(struct cgroup *cgroup, const char *root, const char *leaf, bool
            cgroup->pids_events >= 0 && cgroup->cpu_usage >= 0;
 }
 
-bool cgroup_limit(struct cgroup *cgroup, uint64_t memory_bytes, uint64_t processes) {
-    if (cgroup->memory_bytes != memory_bytes) {
-        if (!write_number(cgroup->memory_limit, memory_bytes + cgroup->baseline_bytes)) return false;
-        cgroup->memory_bytes = memory_bytes;
-    }
-    if (cgroup->processes != processes) {
-        /* One more for the slot process itself. */
-        if (!write_number(cgroup->pids_max, processes + 1)) return false;
-        cgroup->processes = processes;
-    }
+bool cgroup_limit_memory(const struct cgroup *cgroup, uint64_t memory_bytes, uint64_t own_bytes) {
+    return write_number(cgroup->memory_limit, memory_bytes + cgroup->baseline_bytes + own_bytes);
+}
+
+bool cgroup_lift_memory(const struct cgroup *cgroup) {
+    const char *none = cgroup->v2 ? "max" : "-1";
+    return pwrite(cgroup->memory_limit, none, strlen(none), 0) == (ssize_t)strlen(none);
+}
+
+bool cgroup_limit_processes(struct cgroup *cgroup, uint64_t processes) {
+    if (cgroup->processes == processes) return true;
+    /* One more for the slot process itself. */
+    if (!write_number(cgroup->pids_max, processes + 1)) return false;
+    cgroup->processes = processes;
     return true;
 }
 

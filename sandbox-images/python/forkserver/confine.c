@@ -126,9 +126,8 @@ bool slot_confine(struct slot *slot, const struct slot_options *options, char wh
     if (!cgroup_join(&slot->cgroup, options->cgroup_root, options->cgroup_leaf, options->cgroup_v2)) return failed(why, "join cgroup");
     slot->control = connect_control(options->control_path);
     if (slot->control < 0) return failed(why, "connect to the engine");
-    slot->null = open("/dev/null", O_RDWR | O_CLOEXEC);
     slot->report = mmap(NULL, REPORT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (slot->null < 0 || slot->report == MAP_FAILED) return failed(why, "open /dev/null and the report");
+    if (slot->report == MAP_FAILED) return failed(why, "map the report");
     if (!enter_namespaces(slot, options, why) || !open_child_events(slot, why) || !set_rlimits(why)) return false;
     if (chdir(WORK_DIRECTORY) != 0) return failed(why, "chdir");
     umask(022);

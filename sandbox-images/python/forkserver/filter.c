@@ -55,6 +55,7 @@ static const int DENIED[] = {
     SYS_clock_adjtime, SYS_mbind, SYS_migrate_pages, SYS_move_pages, SYS_set_mempolicy,
     SYS_shmget, SYS_shmat, SYS_shmctl, SYS_semget, SYS_semop, SYS_semctl, SYS_semtimedop,
     SYS_msgget, SYS_msgsnd, SYS_msgrcv, SYS_msgctl, SYS_mq_open, SYS_mq_unlink,
+    SYS_inotify_add_watch, /* on files that all slots share it tells what other calls open */
 #if defined(__x86_64__)
     SYS_iopl, SYS_ioperm, SYS_modify_ldt, SYS_uselib, SYS_ustat, SYS_sysfs, SYS__sysctl,
 #endif
@@ -84,6 +85,17 @@ bool filter_install(char why[256]) {
     /* As on a file system without locks, which libraries such as HDF5 know. */
     program[n++] = (struct sock_filter)WHEN(SYS_flock, 1);
     program[n++] = (struct sock_filter)REFUSE(ENOSYS);
+    /* Done, and nothing to do: a call's own files are in memory, the machine's are none of its business. */
+    program[n++] = (struct sock_filter)WHEN(SYS_sync, 1);
+    program[n++] = (struct sock_filter)REFUSE(0);
+    program[n++] = (struct sock_filter)WHEN(SYS_syncfs, 1);
+    program[n++] = (struct sock_filter)REFUSE(0);
+    /* As inotify. */
+    program[n++] = (struct sock_filter)WHEN(SYS_fcntl, 4);
+    program[n++] = (struct sock_filter)LOAD(args[1]);
+    program[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, F_NOTIFY, 0, 1);
+    program[n++] = (struct sock_filter)REFUSE(EPERM);
+    program[n++] = (struct sock_filter)RETURN(SECCOMP_RET_ALLOW);
     program[n++] = (struct sock_filter)WHEN(SYS_clone, 4);
     program[n++] = (struct sock_filter)LOAD(args[0]);
     program[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, NAMESPACE_FLAGS, 0, 1);

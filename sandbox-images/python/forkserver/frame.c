@@ -10,8 +10,13 @@
 #define FRAME_BYTES_MAX (256u << 20)
 #define STRINGS_MAX 4096u
 
+void wipe_free(void *data, size_t length) {
+    if (data) explicit_bzero(data, length);
+    free(data);
+}
+
 void buffer_free(struct buffer *buffer) {
-    free(buffer->data);
+    wipe_free(buffer->data, buffer->length);
     memset(buffer, 0, sizeof *buffer);
 }
 
@@ -20,11 +25,14 @@ static bool buffer_reserve(struct buffer *buffer, size_t more) {
     if (buffer->capacity - buffer->length >= more) return true;
     size_t capacity = buffer->capacity ? buffer->capacity : 512;
     while (capacity - buffer->length < more) capacity *= 2;
-    uint8_t *data = realloc(buffer->data, capacity);
+    /* Not realloc, which leaves the old bytes where the next call would inherit them. */
+    uint8_t *data = malloc(capacity);
     if (!data) {
         buffer->failed = true;
         return false;
     }
+    if (buffer->length) memcpy(data, buffer->data, buffer->length);
+    wipe_free(buffer->data, buffer->length);
     buffer->data = data;
     buffer->capacity = capacity;
     return true;
@@ -34,6 +42,10 @@ void buffer_put(struct buffer *buffer, const void *data, size_t length) {
     if (length == 0 || !buffer_reserve(buffer, length)) return;
     memcpy(buffer->data + buffer->length, data, length);
     buffer->length += length;
+}
+
+uint8_t *buffer_room(struct buffer *buffer, size_t length) {
+    return buffer_reserve(buffer, length) ? buffer->data + buffer->length : NULL;
 }
 
 void buffer_u8(struct buffer *buffer, uint8_t value) { buffer_put(buffer, &value, 1); }
@@ -158,6 +170,7 @@ bool request_parse(struct request *request, uint8_t *body, uint32_t length) {
     struct reader reader = {body, body + length, true};
     memset(request, 0, sizeof *request);
     request->body = body;
+    request->body_length = length;
     request->flags = *take(&reader, 1);
     request->wall_ms = take_u64(&reader);
     request->cpu_ms = take_u64(&reader);
@@ -181,6 +194,6 @@ void request_free(struct request *request) {
     free(request->env.items);
     free(request->files.items);
     free(request->collect.items);
-    free(request->body);
+    wipe_free(request->body, request->body_length);
     memset(request, 0, sizeof *request);
 }

@@ -4,7 +4,6 @@
  */
 #include "slot.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -76,11 +75,25 @@ static int open_beneath(const char *path) {
     return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
 }
 
+static bool read_whole(int fd, size_t length, struct buffer *content) {
+    uint8_t *room = buffer_room(content, length);
+    if (!room) return false;
+    for (size_t done = 0; done < length;) {
+        ssize_t got = read(fd, room + done, length - done);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return false;
+        done += (size_t)got;
+    }
+    content->length += length;
+    return true;
+}
+
 static enum collect_status collect(struct bytes path, uint64_t *budget, struct buffer *content) {
     char name[PATH_BYTES_MAX];
     struct stat status;
     if (!copy_path(path, name)) return COLLECT_NOT_FOUND;
     int fd = open_beneath(name);
+    explicit_bzero(name, path.length);
     if (fd < 0) {
         if (errno == ENOENT || errno == ENOTDIR) return COLLECT_NOT_FOUND;
         return errno == ELOOP || errno == EXDEV || errno == ENXIO ? COLLECT_NOT_REGULAR : COLLECT_UNREADABLE;
@@ -89,17 +102,8 @@ static enum collect_status collect(struct bytes path, uint64_t *budget, struct b
     if (fstat(fd, &status) != 0) result = COLLECT_UNREADABLE;
     else if (!S_ISREG(status.st_mode)) result = COLLECT_NOT_REGULAR;
     else if ((uint64_t)status.st_size > *budget) result = COLLECT_TOO_LARGE;
-    else {
-        for (off_t left = status.st_size; left > 0;) {
-            uint8_t chunk[65536];
-            ssize_t got = read(fd, chunk, sizeof chunk);
-            if (got <= 0) break;
-            buffer_put(content, chunk, (size_t)got);
-            left -= got;
-        }
-        if (content->failed || content->length != (size_t)status.st_size) result = COLLECT_UNREADABLE;
-        else *budget -= content->length;
-    }
+    else if (!read_whole(fd, (size_t)status.st_size, content)) result = COLLECT_UNREADABLE;
+    else *budget -= content->length;
     close(fd);
     return result;
 }
@@ -116,25 +120,38 @@ void scratch_collect(const struct request *request, struct buffer *reply) {
     }
 }
 
+struct entry {
+    uint64_t inode;
+    int64_t offset;
+    unsigned short length;
+    unsigned char type;
+    char name[];
+};
+
+static bool empty(int directory, int depth, int *budget);
+
+static bool remove_entry(int directory, const char *name, int depth, int *budget) {
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return true;
+    if (--*budget < 0) return false;
+    if (unlinkat(directory, name, 0) == 0) return true;
+    int child = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return child >= 0 && empty(child, depth + 1, budget) && unlinkat(directory, name, AT_REMOVEDIR) == 0;
+}
+
 /* Empties a directory by its descriptor, which it closes. False when the budget ran out. */
 static bool empty(int directory, int depth, int *budget) {
-    DIR *listing = fdopendir(directory);
-    if (!listing) {
-        close(directory);
-        return false;
-    }
+    /* Not readdir, whose buffer would leave the names in the heap. */
+    _Alignas(struct entry) uint8_t entries[4096];
     bool done = depth < SWEEP_DEPTH_MAX;
-    for (struct dirent *entry; done && (entry = readdir(listing));) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-        if (--*budget < 0) {
-            done = false;
-            break;
+    for (long got; done && (got = syscall(SYS_getdents64, directory, entries, sizeof entries)) > 0;) {
+        for (long at = 0; done && at < got;) {
+            const struct entry *entry = (const struct entry *)(entries + at);
+            done = remove_entry(directory, entry->name, depth, budget);
+            at += entry->length;
         }
-        if (unlinkat(dirfd(listing), entry->d_name, 0) == 0) continue;
-        int child = openat(dirfd(listing), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        done = child >= 0 && empty(child, depth + 1, budget) && unlinkat(dirfd(listing), entry->d_name, AT_REMOVEDIR) == 0;
     }
-    closedir(listing);
+    explicit_bzero(entries, sizeof entries);
+    close(directory);
     return done;
 }
 

@@ -23,12 +23,15 @@
 
 /* A slot whose memory has grown by this much since it was new is replaced. */
 #define GROWTH_BYTES_MAX (64u << 20)
+/* What a slot needs for a call besides what grows with it. */
+#define OWN_BYTES (256u << 10)
 
 struct run {
     pid_t child;
     uint64_t accepted_us, started_us, ended_us, deadline_us, cpu_check_us;
     struct cgroup_counters before;
     uint64_t memory_before;
+    uint64_t own_bytes; /* of the slot, on top of the program's limit */
     uint32_t pid_before;
     int status;
     struct rusage usage;
@@ -89,6 +92,8 @@ static _Noreturn void child_failed(const char *step) {
 /* In the child: its own standard streams and nothing else, then its own user. Not one byte of the program has run. */
 static void child_confine(struct slot *slot, const struct request *request, int in, int out, int err) {
     setsid();
+    /* Opened for each call: the flags of an open file are shared by all who inherit it. */
+    if (in < 0) in = open("/dev/null", O_RDONLY | O_CLOEXEC);
     int score = openat(slot->proc, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (score < 0 || write(score, "1000", 4) != 4) _exit(1);
     if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) _exit(1);
@@ -111,10 +116,10 @@ static pid_t fork_call(struct slot *slot, const struct request *request, struct 
         close(out[1]);
         return -1;
     }
-    int in = request->stdin_bytes.length ? stdin_file(request) : slot->null;
+    int in = request->stdin_bytes.length ? stdin_file(request) : -1;
     /* So that the program may open /dev/stdin and its like. */
-    bool ready = in >= 0 && fchown(out[1], slot->uid, slot->uid) == 0 && fchown(err[1], slot->uid, slot->uid) == 0;
-    if (ready && in != slot->null) ready = fchown(in, slot->uid, slot->uid) == 0;
+    bool ready = fchown(out[1], slot->uid, slot->uid) == 0 && fchown(err[1], slot->uid, slot->uid) == 0;
+    if (ready && request->stdin_bytes.length) ready = in >= 0 && fchown(in, slot->uid, slot->uid) == 0;
     pid_t child = -1;
     if (ready) {
         /* Not os.fork: its hooks mend what other threads left behind, of which there are none here, and cost 190 faults. */
@@ -124,7 +129,7 @@ static pid_t fork_call(struct slot *slot, const struct request *request, struct 
             return 0;
         }
     }
-    if (in >= 0 && in != slot->null) close(in);
+    if (in >= 0) close(in);
     close(out[1]);
     close(err[1]);
     if (child < 0) {
@@ -190,6 +195,15 @@ static int check_time(struct slot *slot, const struct request *request, struct r
     return (int)((next - now) / 1000 + 1);
 }
 
+/* The program's limit, and on top of it what the slot holds for it: the request, its stdin, its output so far. */
+static void limit_memory(struct slot *slot, const struct request *request, struct run *run) {
+    uint64_t own = OWN_BYTES + request->body_length + request->stdin_bytes.length + capture_memory(&run->streams[0]) + capture_memory(&run->streams[1]);
+    if (own == run->own_bytes) return;
+    /* In the course of a call it only grows, which no use of memory hinders. */
+    if (!cgroup_limit_memory(&slot->cgroup, request->memory_bytes, own)) give_up(slot, "the memory limit could not be set");
+    run->own_bytes = own;
+}
+
 static void watch(struct slot *slot, const struct request *request, struct run *run) {
     struct pollfd polls[4] = {
         {slot->child_events, POLLIN, 0}, {slot->control, POLLIN, 0}, {run->streams[0].fd, POLLIN, 0}, {run->streams[1].fd, POLLIN, 0}};
@@ -200,6 +214,7 @@ static void watch(struct slot *slot, const struct request *request, struct run *
             struct capture *stream = &run->streams[i];
             if (polls[2 + i].revents && !capture_read(stream)) polls[2 + i].fd = -1;
             if (stream->total > request->flood_bytes) end(run, ENDED_OUTPUT);
+            limit_memory(slot, request, run);
         }
         if (polls[0].revents) {
             struct signalfd_siginfo info;
@@ -235,6 +250,7 @@ static void conclude(struct slot *slot, const struct request *request, struct ru
     struct cgroup_counters after;
     uint64_t peak = cgroup_peak(&slot->cgroup);
     end_all(slot);
+    if (!cgroup_lift_memory(&slot->cgroup)) give_up(slot, "the memory limit could not be lifted");
     cgroup_counters(&slot->cgroup, &after);
     uint32_t made = last_pid(slot) - run->pid_before;
     struct scratch_use scratch = {0};
@@ -275,7 +291,8 @@ static void conclude(struct slot *slot, const struct request *request, struct ru
 /* True in the child, which is to run the program. */
 static bool carry_out(struct slot *slot, struct request *request) {
     struct run run = {.accepted_us = now_us()};
-    if (!cgroup_limit(&slot->cgroup, request->memory_bytes, request->processes)) give_up(slot, "the cgroup limits could not be set");
+    limit_memory(slot, request, &run);
+    if (!cgroup_limit_processes(&slot->cgroup, request->processes)) give_up(slot, "the process limit could not be set");
     run.memory_before = cgroup_peak_reset(&slot->cgroup);
     cgroup_counters(&slot->cgroup, &run.before);
     run.pid_before = last_pid(slot);

@@ -49,6 +49,7 @@ struct strings {
 
 struct request {
     uint8_t *body; /* owns all bytes below */
+    uint32_t body_length;
     uint64_t wall_ms, cpu_ms, memory_bytes, output_bytes, flood_bytes, processes, collect_bytes;
     uint8_t flags;
     struct bytes file_name, source, stdin_bytes;
@@ -65,12 +66,19 @@ struct buffer {
     bool failed;
 };
 
+/*
+ * Frees memory that held something of a call: its successor is forked from this very heap and could read it.
+ * Whoever keeps bytes of a call anywhere else, on the stack too, wipes them.
+ */
+void wipe_free(void *data, size_t length);
 void buffer_free(struct buffer *buffer);
 void buffer_put(struct buffer *buffer, const void *data, size_t length);
 void buffer_u8(struct buffer *buffer, uint8_t value);
 void buffer_u32(struct buffer *buffer, uint32_t value);
 void buffer_u64(struct buffer *buffer, uint64_t value);
 void buffer_bytes(struct buffer *buffer, const void *data, size_t length);
+/* Room for `length` more bytes, which the caller fills and then adds to the buffer's length; NULL when there is none. */
+uint8_t *buffer_room(struct buffer *buffer, size_t length);
 
 /* Reads one frame: its kind, and its body for the caller to free. False at the end of the stream or on a broken frame. */
 bool frame_read(int fd, uint8_t *kind, uint8_t **body, uint32_t *length);
@@ -84,7 +92,7 @@ struct cgroup {
     bool v2;
     int memory_limit, memory_peak, memory_events, pids_max, pids_events, cpu_usage;
     uint64_t baseline_bytes;            /* of the idle slot; a call's limit is on top of it */
-    uint64_t memory_bytes, processes;   /* limits as last written */
+    uint64_t processes;                 /* limit as last written */
 };
 
 struct cgroup_counters {
@@ -92,7 +100,11 @@ struct cgroup_counters {
 };
 
 bool cgroup_join(struct cgroup *cgroup, const char *root, const char *leaf, bool v2);
-bool cgroup_limit(struct cgroup *cgroup, uint64_t memory_bytes, uint64_t processes);
+/* `own_bytes` is what the slot itself needs while the call runs; it is no memory of the program's. */
+bool cgroup_limit_memory(const struct cgroup *cgroup, uint64_t memory_bytes, uint64_t own_bytes);
+/* Lifts the limit while no program runs: what the slot reads and sends must not end it. The container's ceiling stays. */
+bool cgroup_lift_memory(const struct cgroup *cgroup);
+bool cgroup_limit_processes(struct cgroup *cgroup, uint64_t processes);
 bool cgroup_counters(const struct cgroup *cgroup, struct cgroup_counters *counters);
 uint64_t cgroup_cpu_us(const struct cgroup *cgroup);
 /* Forgets the peak so far and returns the bytes in use now. */
@@ -115,7 +127,6 @@ struct scratch_use {
 struct slot {
     int control;   /* connection to the engine */
     int proc;      /* directory of a writable procfs of this pid namespace, mounted nowhere */
-    int null;      /* /dev/null */
     int child_events; /* signalfd of SIGCHLD */
     struct report *report; /* shared with the process of the call, which describes its own exception or value in it */
     uid_t uid;
@@ -152,8 +163,10 @@ struct capture {
 };
 
 void capture_start(struct capture *capture, int fd, uint64_t output_bytes);
-/* Reads what is there; false at the end of the stream. */
+/* Reads some of what is there; false at the end of the stream. */
 bool capture_read(struct capture *capture);
+/* Bytes that keeping the stream takes, now and at its next growth. */
+uint64_t capture_memory(const struct capture *capture);
 void capture_reply(const struct capture *capture, struct buffer *reply);
 void capture_free(struct capture *capture);
 
