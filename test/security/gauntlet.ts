@@ -1,0 +1,177 @@
+/**
+ * Runs hostile programs one after the other on the one slot of a service. After each the slot must be as new
+ * for an honest call, after each group nothing may be left, and after the service's end nothing at all.
+ */
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import type { Call } from "../../src/contract/call.ts";
+import type { Executor } from "../../src/contract/executor.ts";
+import { chooseProfile } from "../../src/engines/container/import-profiles.ts";
+import { importedNames } from "../../src/engines/container/source-scan.ts";
+import { createExecutor, type PartialConfig } from "../../src/index.ts";
+import { type Inventory, serviceProcesses, slotMemoryBytes, takeInventory } from "./inventory.ts";
+import { callOf, type HostileProgram, judge, MiB } from "./program.ts";
+
+/** More than the longest wall limit in the programs' data. */
+const TEST_MS_MAX = 90_000;
+const SETTLE_MS_MAX = 15_000;
+/** How much more than at the start a slot may hold: what the service itself allows before it replaces a slot. */
+const SLOT_GROWTH_BYTES_MAX = 64 * MiB;
+
+const CANARY = {
+  python: {
+    source: [
+      "import os",
+      "places = [os.listdir(place) for place in ('.', '/tmp', '/dev/shm')]",
+      "pids = [name for name in os.listdir('/proc') if name.isdigit()]",
+      "print(6 * 7, places, pids == [str(os.getpid())], sorted(map(int, os.listdir('/proc/self/fd'))), os.read(0, 9))",
+    ].join("\n"),
+    stdout: "42 [['main.py'], [], []] True [0, 1, 2, 3] b''\n",
+  },
+  javascript: {
+    source:
+      "console.log(6 * 7, Object.keys(globalThis).includes('planted'), [].length, JSON.stringify({ a: [1] }))",
+    stdout: '42 false 0 {"a":[1]}\n',
+  },
+} as const;
+
+/** An honest call on the slot that the program just had. */
+export function canaryFor({ runtime, source }: Pick<HostileProgram, "runtime" | "source">): Call {
+  if (runtime === "javascript") return { runtime, source: CANARY.javascript.source };
+  // Which modules a source imports decides which of the slot's heaps it is forked from.
+  const heap = runtime === "python" ? `\n# import ${[...importedNames(source)].join(" ")}` : "";
+  return { runtime: "python", source: CANARY.python.source + heap };
+}
+
+export async function expectHealthy(
+  executor: Executor,
+  program: Pick<HostileProgram, "runtime" | "source">,
+): Promise<void> {
+  const { outcome, stdout, stderr, error, value, truncated, detail } = await executor.execute(
+    canaryFor(program),
+  );
+  const expected = CANARY[program.runtime === "javascript" ? "javascript" : "python"].stdout;
+  expect({ outcome, stdout, stderr, error, value, truncated, detail }).toEqual({
+    outcome: "completed",
+    stdout: expected,
+    stderr: "",
+    error: null,
+    value: null,
+    truncated: { stdout: 0, stderr: 0 },
+    detail: null,
+  });
+}
+
+/** Runs one program as its data says, with the one that comes before it, and judges every run. */
+async function runAndJudge(
+  executor: Executor,
+  program: HostileProgram,
+  before: HostileProgram | undefined,
+): Promise<string[]> {
+  const times = program.distinct ?? program.identical ?? program.times ?? 1;
+  const problems: string[] = [];
+  const outputs = new Set<string>();
+  for (let run = 0; run < times; run++) {
+    if (before !== undefined) problems.push(...judge(before, await executor.execute(callOf(before))));
+    const result = await executor.execute(callOf(program));
+    problems.push(...judge(program, result));
+    outputs.add(result.stdout);
+  }
+  if (program.distinct !== undefined && outputs.size !== times)
+    problems.push(`the same output twice: ${[...outputs].join()}`);
+  if (program.identical !== undefined && outputs.size !== 1)
+    problems.push(`different outputs: ${[...outputs].join()}`);
+  return problems;
+}
+
+export interface Subject {
+  executor: Executor;
+  stateDirectory: string;
+}
+
+/** Starts a service for the tests of the file and ends it after them; ends in a test that nothing is left of it. */
+export function withService(config: PartialConfig, tests: (subject: Subject) => void): void {
+  const subject = { executor: undefined as unknown as Executor, stateDirectory: "" };
+  beforeAll(async () => {
+    subject.stateDirectory = mkdtempSync(join(tmpdir(), "rollcall-security-"));
+    chmodSync(subject.stateDirectory, 0o755);
+    subject.executor = await createExecutor({
+      ...config,
+      container: { stateDirectory: subject.stateDirectory },
+    });
+  });
+  afterAll(async () => {
+    await subject.executor.close();
+    rmSync(subject.stateDirectory, { recursive: true, force: true });
+  });
+  tests(subject);
+  it("leaves nothing on the machine when it is closed", async () => {
+    await subject.executor.close();
+    expect(serviceProcesses()).toEqual([]);
+    expect(takeInventory(subject.stateDirectory)).toMatchObject({ processes: {}, cgroups: [], files: [] });
+    expect(readdirSync(subject.stateDirectory)).toEqual([]);
+  });
+}
+
+type Heap = [HostileProgram, ...HostileProgram[]];
+
+/** Programs by the heap that they are forked from. */
+function heapsOf(programs: readonly HostileProgram[]): Heap[] {
+  const heapOf = ({ runtime, source }: HostileProgram): string =>
+    runtime === "python" ? chooseProfile(importedNames(source)).name : runtime;
+  return [...Map.groupBy(programs, heapOf).values()] as Heap[];
+}
+
+/** Waits until what is started or ended in the background is so. */
+async function settledInventory(stateDirectory: string): Promise<Inventory> {
+  let last: Inventory | undefined;
+  return vi.waitFor(
+    () => {
+      const previous = last;
+      last = takeInventory(stateDirectory);
+      expect(last).toEqual(previous);
+      return last;
+    },
+    { timeout: SETTLE_MS_MAX, interval: 1000 },
+  );
+}
+
+/** A group of programs, each with its canary, and the inventory around all of them. */
+export function describeGroup(name: string, subject: Subject, programs: readonly HostileProgram[]): void {
+  const byName = new Map(programs.map((program) => [program.name, program]));
+  const single = programs.filter(({ beside, paired }) => beside === undefined && paired !== true);
+  describe(name, () => {
+    let before: Inventory;
+    let memoryBefore: number;
+    beforeAll(async () => {
+      // Every heap that the group's programs are forked from has its slot open.
+      for (const [program] of heapsOf(single)) await expectHealthy(subject.executor, program);
+      before = await settledInventory(subject.stateDirectory);
+      memoryBefore = slotMemoryBytes();
+    });
+
+    for (const program of single) {
+      const isElsewhere = program.arch !== undefined && program.arch !== process.arch;
+      it.skipIf(isElsewhere)(`${program.name}: ${program.threat}`, { timeout: TEST_MS_MAX }, async () => {
+        const plant = program.after === undefined ? undefined : byName.get(program.after);
+        if (program.after !== undefined) expect(plant).toBeDefined();
+        expect(await runAndJudge(subject.executor, program, plant)).toEqual([]);
+        await expectHealthy(subject.executor, program);
+      });
+    }
+
+    it("leaves nothing behind", { timeout: TEST_MS_MAX }, async () => {
+      await vi.waitFor(
+        async () => {
+          // A slot whose memory grew is replaced after the call that finds it so.
+          for (const [program] of heapsOf(single)) await expectHealthy(subject.executor, program);
+          expect(takeInventory(subject.stateDirectory)).toEqual(before);
+          expect(slotMemoryBytes()).toBeLessThan(memoryBefore + SLOT_GROWTH_BYTES_MAX);
+        },
+        { timeout: SETTLE_MS_MAX, interval: 300 },
+      );
+    });
+  });
+}
