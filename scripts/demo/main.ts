@@ -4,10 +4,10 @@
  */
 import { fork } from "node:child_process";
 import path from "node:path";
-import { cpuBetween, readCpu } from "./cpu.ts";
-import { ink, whole } from "./ink.ts";
+import { cpuBetween, readCpu } from "../../bench/machine/cpu.ts";
+import { ink, whole } from "../../bench/terminal/ink.ts";
 import { allCalls, makePlan } from "./plan.ts";
-import { Service } from "./service.ts";
+import { Service } from "../../bench/machine/service.ts";
 import { finalTable } from "./table.ts";
 import { type Report, isRight } from "./tally.ts";
 

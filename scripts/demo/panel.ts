@@ -1,5 +1,5 @@
 /** Live progress: one line redrawn on a terminal, a plain line every second elsewhere. */
-import { ink, whole } from "./ink.ts";
+import { ink, whole } from "../../bench/terminal/ink.ts";
 import type { Tally } from "./tally.ts";
 
 const TERMINAL_EVERY_MS = 100;

@@ -1,6 +1,6 @@
 /** What the demo says at its end. */
-import type { CpuUse } from "./cpu.ts";
-import { ink, ms, quantile, whole } from "./ink.ts";
+import type { CpuUse } from "../../bench/machine/cpu.ts";
+import { ink, ms, quantile, whole } from "../../bench/terminal/ink.ts";
 import type { Report, Row } from "./tally.ts";
 
 const NAME_WIDTH = 16;

@@ -1,4 +1,4 @@
-/** The real service as a process of its own. */
+/** The service, or another server that tells its address and has a /readyz, as a process of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
 import path from "node:path";
 
@@ -9,6 +9,12 @@ const READY_POLL_MS = 25;
 const LINES_KEPT = 40;
 
 const pause = (delayMs: number) => new Promise((resolve) => setTimeout(resolve, delayMs));
+
+export interface ServiceOptions {
+  /** Relative to the package. Default: the service itself. */
+  readonly entry?: string;
+  readonly args?: readonly string[];
+}
 
 export class Service {
   readonly url: string;
@@ -31,12 +37,12 @@ export class Service {
   }
 
   /**
-   * Starts the service on a free port and waits until it is ready.
+   * Starts the server on a free port and waits until it is ready.
    * @throws Error with the end of its log when it does not come up.
    */
-  static async start(): Promise<Service> {
-    const args = ["src/main.ts", "serve", "--http.port", "0"];
-    const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  static async start({ entry = "src/main.ts", args = [] }: ServiceOptions = {}): Promise<Service> {
+    const words = [path.resolve(root, entry), "serve", "--http.port", "0", ...args];
+    const child = spawn(process.execPath, words, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
     const lines: string[] = [];
     const url = await addressOf(child, lines).catch((error: unknown) => {
       child.kill("SIGKILL");

@@ -1,0 +1,86 @@
+/** Looks at a service while it is under load: CPU, memory, event-loop lag, queue. */
+import { readTree } from "./cpu.ts";
+import { scrape } from "./prometheus.ts";
+
+/** One look; null for what could not be seen. */
+export interface Sample {
+  /** From the start of the load. Milliseconds. */
+  readonly atMs: number;
+  /** Cores kept busy since the look before, by the process and all its children. */
+  readonly busyCores: number | null;
+  readonly rssBytes: number | null;
+  readonly treeRssBytes: number | null;
+  readonly queuedCalls: number | null;
+  readonly runningCalls: number | null;
+  /** 99th percentile of the event loop's lag since the look before. */
+  readonly lagMs: number | null;
+}
+
+export interface Sampler {
+  /** Looks a last time and gives all samples. */
+  stop(): Promise<readonly Sample[]>;
+}
+
+export interface SamplerOptions {
+  readonly pid: number | null;
+  readonly metricsUrl: string | null;
+  readonly everyMs?: number;
+}
+
+const EVERY_MS = 1000;
+
+interface Before {
+  readonly at: number;
+  readonly cpuMs: number | null;
+}
+
+async function look(
+  { pid, metricsUrl }: SamplerOptions,
+  startedAt: number,
+  before: Before,
+): Promise<{ sample: Sample; before: Before }> {
+  const metrics = metricsUrl === null ? null : await scrape(metricsUrl);
+  const tree = pid === null ? null : readTree(pid);
+  const at = performance.now();
+  const lagS = metrics?.get("nodejs_eventloop_lag_p99_seconds");
+  const cpuMs = tree?.totalMs ?? null;
+  const busy =
+    cpuMs === null || before.cpuMs === null || at <= before.at
+      ? null
+      : (cpuMs - before.cpuMs) / (at - before.at);
+  const sample: Sample = {
+    atMs: at - startedAt,
+    busyCores: busy,
+    rssBytes: tree?.rssBytes ?? null,
+    treeRssBytes: tree?.treeRssBytes ?? null,
+    queuedCalls: metrics?.get("rollcall_queue_calls") ?? null,
+    runningCalls: metrics?.get("rollcall_calls_running") ?? null,
+    lagMs: lagS === undefined ? null : lagS * 1000,
+  };
+  return { sample, before: { at, cpuMs } };
+}
+
+/** Starts to look; the first look, which also sets the service's own lag measurement back, is not kept. */
+export async function startSampler(options: SamplerOptions): Promise<Sampler> {
+  const samples: Sample[] = [];
+  const startedAt = performance.now();
+  let { before } = await look(options, startedAt, { at: startedAt, cpuMs: null });
+  let looking: Promise<void> | null = null;
+  const once = async (): Promise<void> => {
+    const seen = await look(options, startedAt, before);
+    before = seen.before;
+    samples.push(seen.sample);
+  };
+  const timer = setInterval(() => {
+    // A look that takes longer than the interval is not overtaken by the next.
+    looking ??= once().finally(() => (looking = null));
+  }, options.everyMs ?? EVERY_MS);
+  return {
+    async stop() {
+      clearInterval(timer);
+      await (looking ?? Promise.resolve());
+      await once();
+      return samples;
+    },
+  };
+}
