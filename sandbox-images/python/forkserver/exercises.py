@@ -54,6 +54,16 @@ print(Rational(1, 3) + Rational(1, 6), sqrt(8), nsimplify(0.5), N(pi, 10), Sum(n
 print(Poly(x**2 + 1, x).degree(), rem(x**3, x - 1, x), nsolve(cos(x) - x, x, 1), latex(x**2/2), sqrt(p**2), solveset(x**2 - 1, x))
 print(Point(0, 0).distance(Point(3, 4)), Polygon(Point(0, 0), Point(4, 0), Point(0, 3)).area, Circle(Point(0, 0), 2).area)
 print(parse_expr("2*x + 1"), trigsimp(2*sin(x)*cos(x)), together(1/x + 1/y), collect(x*y + x, x), lambdify(x, x**2)(3), floor(Rational(7, 2)))
+a, b, c = symbols("a b c", positive=True)
+print(solve([Eq(a*b, 6), Eq(b*c, 12), Eq(a*c, 8)], [a, b, c], dict=True), solve([x + y + z - 6, x - y, y - z], [x, y, z]))
+t = Polygon(Point(0, 0), Point(14, 0), Point(5, 12))
+print(t.area, t.circumcircle.radius, t.incircle.radius, t.centroid, Line(Point(0, 0), Point(1, 1)).intersection(Line(Point(0, 2), Point(2, 0))))
+print(rem(x**20 - 3*x + 2, (x - 1)**2, x), div(x**3 + 1, x + 1, x), roots(x**3 - 6*x**2 + 11*x - 6), discriminant(x**2 + x + 1, x), resultant(x**2 - 1, x - 2, x))
+print(Matrix([[2, 1, 0], [1, 2, 1], [0, 1, 2]]).eigenvals(), Matrix([[1, 2], [2, 4]]).rank(), Matrix([[1, 2], [2, 4]]).nullspace(), Matrix([[2, 1], [1, 2]]).charpoly(x))
+print(is_primitive_root(2, 11), mod_inverse(3, 11), primepi(100), divisor_count(28), isprime(2**61 - 1), factorint(2**32 + 1), multiplicity(2, 48), lcm(4, 6))
+print(limit(1/n, n, oo), integrate(exp(-x), (x, 0, oo)), summation(n**2, (n, 1, z)), product(n, (n, 1, 5)), Piecewise((1, x > 0), (0, True)).subs(x, 1), Mod(7, 3))
+print(solve(sin(x) - Rational(1, 2), x), expand((x + y)**4 - (x - y)**4), factor(x**4 - 5*x**2 + 4), simplify(sqrt(3 + 2*sqrt(2))), radsimp(1/(sqrt(2) + 1)), sqrtdenest(sqrt(3 + 2*sqrt(2))))
+print(fibonacci(10), factorial(6), ceiling(Rational(7, 3)), Interval(0, 1).contains(Rational(1, 2)), (x**2).subs(x, 3), Poly(x**2 - 1).all_coeffs(), lcm(x**2 - 1, x - 1))
 print(solve(x**2 - 2 > 0, x), Abs(-3), expand(sin(x + y), trig=True), log(8, 2), simplify((x**2 - y**2)/(x - y)), re(1 + 2*I), pretty(x/y))
 """,
     "scipy": """
