@@ -1,0 +1,39 @@
+/** The service with a stub for its engine: real HTTP, real scheduling, no program. Takes the service's flags. */
+import { randomUUID } from "node:crypto";
+import { loadConfig } from "../../src/config/load.ts";
+import { LocalExecutor } from "../../src/core/local-executor.ts";
+import { buildServer } from "../../src/http/server.ts";
+import { createLog } from "../../src/observe/log.ts";
+import { createMetrics } from "../../src/observe/metrics.ts";
+import { RUNTIMES } from "../../src/runtimes/registry.ts";
+import { createStubEngine } from "./engine.ts";
+
+const SLOTS = 64;
+
+const config = loadConfig({ argv: process.argv.slice(3), env: {}, cwd: process.cwd() });
+const log = createLog(config.log);
+const metrics = createMetrics();
+const executor = new LocalExecutor({
+  engines: [createStubEngine(config.python.slots || SLOTS)],
+  runtimes: [RUNTIMES.python],
+  limits: config.limits,
+  queue: config.queue,
+  observer: metrics.observer,
+  version: "0.0.0",
+  runtimeVersion: () => "0",
+  now: () => performance.now(),
+  newId: randomUUID,
+});
+await executor.start();
+const server = await buildServer({
+  executor,
+  config,
+  metrics,
+  log,
+  ready: () => executor.ready(),
+  version: "0.0.0",
+});
+process.once("SIGTERM", () => {
+  void server.close().then(() => process.exit(0));
+});
+log.info({ address: await server.listen() }, "listening");
