@@ -21,6 +21,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* After output was read, and at the start, the pipes are left alone for so long: a program that prints line by line
+ * would otherwise wake its slot for each. */
+#define QUIET_US 1000
 /* A slot whose memory has grown by this much since it was new is replaced. */
 #define GROWTH_BYTES_MAX (64u << 20)
 /* What a slot needs for a call besides what grows with it. */
@@ -207,14 +210,20 @@ static void limit_memory(struct slot *slot, const struct request *request, struc
 static void watch(struct slot *slot, const struct request *request, struct run *run) {
     struct pollfd polls[4] = {
         {slot->child_events, POLLIN, 0}, {slot->control, POLLIN, 0}, {run->streams[0].fd, POLLIN, 0}, {run->streams[1].fd, POLLIN, 0}};
+    uint64_t quiet_until = run->started_us + QUIET_US;
     while (!run->over) {
         int timeout = check_time(slot, request, run);
-        if (poll(polls, 4, timeout) < 0 && errno != EINTR) give_up(slot, "poll failed");
+        bool listen = now_us() >= quiet_until;
+        if (!listen && timeout > 1) timeout = 1;
+        polls[2].revents = polls[3].revents = 0;
+        if (poll(polls, listen ? 4 : 2, timeout) < 0 && errno != EINTR) give_up(slot, "poll failed");
         for (int i = 0; i < 2; i++) {
             struct capture *stream = &run->streams[i];
-            if (polls[2 + i].revents && !capture_read(stream)) polls[2 + i].fd = -1;
+            if (!polls[2 + i].revents) continue;
+            if (!capture_read(stream)) polls[2 + i].fd = -1;
             if (stream->total > request->flood_bytes) end(run, ENDED_OUTPUT);
             limit_memory(slot, request, run);
+            quiet_until = now_us() + QUIET_US;
         }
         if (polls[0].revents) {
             struct signalfd_siginfo info;
