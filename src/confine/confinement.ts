@@ -4,7 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { once } from "node:events";
-import { chown, mkdir, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { totalmem } from "node:os";
 import { join } from "node:path";
@@ -135,17 +135,20 @@ export class MachineConfinement implements Confinement {
 
   async openControl(name: string, uid: number): Promise<Control> {
     const directory = join(this.#options.directory, name, "control");
+    await mkdir(join(this.#options.directory, name), { recursive: true, mode: 0o755 });
+    await mkdir(directory, { recursive: true, mode: 0o700 });
     for (const controller of ["memory", "pids", "cpuacct"])
       await mkdir(join(directory, "cgroup", controller), { recursive: true, mode: 0o755 });
     const path = join(directory, "control.sock");
     const listener = createServer();
-    // Closed to everybody from its first moment, then given to the one user who is to connect.
-    const umask = process.umask(0o177);
+    // Out of reach in its directory until it belongs to the one user who is to connect. Not by a umask: that is the
+    // whole process's, whose other threads make directories at the same time.
     listener.listen(path);
-    process.umask(umask);
     await once(listener, "listening");
     const owner = uidRangeStart(this.#ordinalOf(name)) + uid;
     await chown(path, owner, owner);
+    await chmod(path, 0o600);
+    await chmod(directory, 0o755);
     return { directory, listener };
   }
 
