@@ -10,6 +10,7 @@ import type { Call } from "../../src/contract/call.ts";
 import type { Executor } from "../../src/contract/executor.ts";
 import { chooseProfile } from "../../src/engines/container/import-profiles.ts";
 import { importedNames } from "../../src/engines/container/source-scan.ts";
+import { SILENT_OBSERVER } from "../../src/core/observer.ts";
 import { createExecutor, type PartialConfig } from "../../src/index.ts";
 import { type Inventory, serviceProcesses, slotMemoryBytes, takeInventory } from "./inventory.ts";
 import { callOf, type HostileProgram, judge, MiB } from "./program.ts";
@@ -89,24 +90,40 @@ async function runAndJudge(
 export interface Subject {
   executor: Executor;
   stateDirectory: string;
+  /** What the service took for a fault of its own, by its stable words. */
+  readonly faults: string[];
 }
 
 /** Starts a service for the tests of the file and ends it after them; ends in a test that nothing is left of it. */
 export function withService(config: PartialConfig, tests: (subject: Subject) => void): void {
-  const subject = { executor: undefined as unknown as Executor, stateDirectory: "" };
+  const subject = { executor: undefined as unknown as Executor, stateDirectory: "", faults: [] as string[] };
+  const marker = mkdtempSync(join(tmpdir(), "rollcall-host-marker-"));
+  let started: Executor | undefined;
+  const observer = {
+    ...SILENT_OBSERVER,
+    fault: (engine: string, kind: string) => void subject.faults.push(`${engine}: ${kind}`),
+  };
   beforeAll(async () => {
     subject.stateDirectory = mkdtempSync(join(tmpdir(), "rollcall-security-"));
+    // A file and a variable of this machine that no program may find.
+    chmodSync(marker, 0o755);
+    process.env["ROLLCALL_HOST_MARKER"] = marker;
     chmodSync(subject.stateDirectory, 0o755);
-    subject.executor = await createExecutor({
-      ...config,
-      container: { stateDirectory: subject.stateDirectory },
-    });
+    started = await createExecutor(
+      { ...config, container: { stateDirectory: subject.stateDirectory } },
+      { observer },
+    );
+    subject.executor = started;
   });
   afterAll(async () => {
-    await subject.executor.close();
-    rmSync(subject.stateDirectory, { recursive: true, force: true });
+    await started?.close();
+    for (const directory of [subject.stateDirectory, marker])
+      rmSync(directory, { recursive: true, force: true });
   });
   tests(subject);
+  it("found no fault of its own", () => {
+    expect(subject.faults).toEqual([]);
+  });
   it("leaves nothing on the machine when it is closed", async () => {
     await subject.executor.close();
     expect(serviceProcesses()).toEqual([]);
@@ -125,7 +142,7 @@ function heapsOf(programs: readonly HostileProgram[]): Heap[] {
 }
 
 /** Waits until what is started or ended in the background is so. */
-async function settledInventory(stateDirectory: string): Promise<Inventory> {
+export async function settledInventory(stateDirectory: string): Promise<Inventory> {
   let last: Inventory | undefined;
   return vi.waitFor(
     () => {
