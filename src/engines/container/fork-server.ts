@@ -10,7 +10,7 @@ import { encodeObject, FRAME, FRAME_BYTES_MAX } from "./protocol.ts";
 import { SlotConnection } from "./slot-connection.ts";
 
 /** How long a fork server may take to import its modules. */
-const START_MS_MAX = 60_000;
+const START_MS_MAX = 180_000;
 /** How long a slot may take to be opened or resized. */
 const REQUEST_MS_MAX = 10_000;
 const FIRST_SLOT_UID = 1_000;
