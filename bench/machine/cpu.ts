@@ -76,17 +76,17 @@ export function readCpu(root: number): CpuUse {
   return { totalMs: readTree(root).totalMs };
 }
 
-/** Processes of the tree whose command line holds `text`. */
+/** The topmost processes of the tree whose command line holds `text`: their forks have the same one. */
 export function findProcesses(root: number, text: string): number[] {
-  return treeOf(root, readAll())
-    .map(([pid]) => pid)
-    .filter((pid) => {
-      try {
-        return fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(text);
-      } catch {
-        return false;
-      }
-    });
+  const tree = treeOf(root, readAll()).filter(([pid]) => {
+    try {
+      return fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(text);
+    } catch {
+      return false;
+    }
+  });
+  const found = new Set(tree.map(([pid]) => pid));
+  return tree.filter(([, { parent }]) => !found.has(parent)).map(([pid]) => pid);
 }
 
 export function cpuBetween(before: CpuUse, after: CpuUse): CpuUse {

@@ -3,7 +3,14 @@ import { fastify } from "fastify";
 
 const app = fastify();
 app.get("/readyz", () => ({ status: "ready" }));
-app.post("/v1/calls", () => ({ outcome: "completed", stdout: "42\n", stderr: "", exit_code: 0 }));
+app.post("/v1/calls", () => ({
+  outcome: "completed",
+  exit_code: 0,
+  stdout: "42\n",
+  stderr: "",
+  detail: null,
+  usage: { cpu_ms: 0 },
+}));
 process.once("SIGTERM", () => {
   void app.close().then(() => process.exit(0));
 });

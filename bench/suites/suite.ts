@@ -1,0 +1,63 @@
+/** What a suite is, and what it is given to measure with. */
+import type { Recorder } from "../load/recorder.ts";
+import type { SendOptions } from "../load/send.ts";
+import type { Service, ServiceOptions } from "../machine/service.ts";
+import type { Curve, LoadResult, Measure, SuiteResult } from "../results/schema.ts";
+import type { Target } from "../targets/target.ts";
+
+export interface PeerTargets {
+  /** By the name of its flag; only those that were given. */
+  readonly peers: ReadonlyMap<string, () => Target>;
+}
+
+export interface Session extends PeerTargets {
+  /** Fewer calls, one round. */
+  readonly quick: boolean;
+  readonly signal: AbortSignal;
+  /** `full` of a whole run, `few` of a quick one. */
+  size(full: number, few: number): number;
+  /** The same numbers in every run. */
+  readonly random: () => () => number;
+  /** A server of its own; stopped at the end of the suite at the latest. */
+  startService(options?: ServiceOptions): Promise<Service>;
+  /** A target that is closed at the end of the suite. */
+  use(target: Target): Target;
+  /** Sends a load, and measures and watches its target meanwhile. */
+  load(
+    name: string,
+    target: Target,
+    send: (options: SendOptions & { readonly recorder: Recorder }) => Promise<void>,
+  ): Promise<LoadResult>;
+  /** One line for people about what is going on. */
+  say(text: string): void;
+}
+
+export type SuiteParts = Pick<SuiteResult, "measures"> & {
+  readonly curves?: readonly Curve[];
+  /** Loads to keep in the file, beyond those that `Session.load` keeps by itself. */
+  readonly loads?: readonly LoadResult[];
+};
+
+export interface Suite {
+  readonly name: string;
+  readonly title: string;
+  run(session: Session): Promise<SuiteParts>;
+}
+
+/** Every call answered, and rightly. */
+export function completeness(id: string, label: string, load: LoadResult): Measure {
+  const { planned, answered, wrong } = load.recorded;
+  const right = answered - wrong;
+  return {
+    id,
+    label,
+    unit: "%",
+    better: "higher",
+    target: 100,
+    value: planned === 0 ? null : (100 * right) / planned,
+    rounds: [],
+    note: right === planned ? null : `${planned - answered} unanswered, ${wrong} wrong of ${planned}`,
+  };
+}
+
+export const sum = (values: Iterable<number>): number => [...values].reduce((total, value) => total + value, 0);
