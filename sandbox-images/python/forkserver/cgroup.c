@@ -71,8 +71,12 @@ static bool open_v1(struct cgroup *cgroup, const char *root, const char *leaf) {
 static bool open_v2(struct cgroup *cgroup, const char *root, const char *leaf) {
     if (!join(root, NULL, leaf)) return false;
     cgroup->memory_limit = open_file(root, NULL, leaf, "memory.max", O_WRONLY);
-    /* Resettable, and so of use here, since Linux 6.12; -1 before. */
+    /* Resettable, and so of use here, since Linux 6.12; before, root may open it for writing and not write. */
     cgroup->memory_peak = open_file(root, NULL, leaf, "memory.peak", O_RDWR);
+    if (cgroup->memory_peak >= 0 && pwrite(cgroup->memory_peak, "0", 1, 0) != 1) {
+        close(cgroup->memory_peak);
+        cgroup->memory_peak = -1;
+    }
     cgroup->memory_events = open_file(root, NULL, leaf, "memory.events", O_RDONLY);
     cgroup->pids_max = open_file(root, NULL, leaf, "pids.max", O_WRONLY);
     cgroup->pids_events = open_file(root, NULL, leaf, "pids.events", O_RDONLY);

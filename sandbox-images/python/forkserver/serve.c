@@ -255,6 +255,13 @@ static void put_report(struct slot *slot, struct buffer *reply) {
     if (madvise(slot->report, REPORT_BYTES, MADV_REMOVE) != 0) give_up(slot, "the report could not be emptied");
 }
 
+/* Where the cgroup's peak cannot be reset: that of the first process, above what it was forked with. */
+static uint64_t peak_of_process(const struct run *run) {
+    struct rusage own;
+    getrusage(RUSAGE_SELF, &own);
+    return run->usage.ru_maxrss > own.ru_maxrss ? (uint64_t)(run->usage.ru_maxrss - own.ru_maxrss) * 1024 : 0;
+}
+
 static void conclude(struct slot *slot, const struct request *request, struct run *run) {
     struct cgroup_counters after;
     uint64_t peak = cgroup_peak(&slot->cgroup);
@@ -264,7 +271,7 @@ static void conclude(struct slot *slot, const struct request *request, struct ru
     uint32_t made = last_pid(slot) - run->pid_before;
     struct scratch_use scratch = {0};
     scratch_measure(&scratch);
-    if (slot->cgroup.memory_peak < 0) peak = (uint64_t)run->usage.ru_maxrss * 1024;
+    if (slot->cgroup.memory_peak < 0) peak = peak_of_process(run);
     else peak = peak > run->memory_before ? peak - run->memory_before : 0;
     for (int i = 0; i < 2; i++) {
         while (capture_read(&run->streams[i]) && run->streams[i].total <= request->flood_bytes) {
