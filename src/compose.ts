@@ -2,6 +2,7 @@
  * The only file that joins core, engines and runtimes. Engine drivers load here, and only those that the
  * configuration asks for.
  */
+import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -57,6 +58,12 @@ function defaultSlots(): number {
   return Math.max(4, 2 * availableParallelism());
 }
 
+/** Of the machine's own bash, which is the sandbox's; empty when there is none. */
+function bashVersion(): string {
+  const { stdout } = spawnSync("/usr/bin/bash", ["--version"], { encoding: "utf8" });
+  return /\bversion (\d+\.\d+\.\d+)/.exec(stdout ?? "")?.[1] ?? "";
+}
+
 /** LocalExecutor that also ends what it was composed of. */
 class ServiceExecutor extends LocalExecutor {
   readonly #confinement: MachineConfinement;
@@ -99,6 +106,7 @@ export async function compose(config: Config, options: ComposeOptions): Promise<
   if (container !== null) engines.push(container);
   if (runtimes.some(({ engine }) => engine === "isolate"))
     engines.push(await composeIsolate(config, confinement, options));
+  const shell = config.container.rootfs === "" ? bashVersion() : "";
   const executor = new ServiceExecutor(
     {
       engines,
@@ -107,8 +115,8 @@ export async function compose(config: Config, options: ComposeOptions): Promise<
       queue: config.queue,
       observer: options.observer,
       version: packageVersion(),
-      runtimeVersion: (runtime) =>
-        runtime.id === "python" ? (container?.pythonVersion ?? "") : process.versions.node,
+      runtimeVersion: ({ id }) =>
+        id === "python" ? (container?.pythonVersion ?? "") : id === "bash" ? shell : process.versions.node,
       now: () => performance.now(),
       newId: randomUUID,
       ...(options.checkShape === undefined ? {} : { checkShape: options.checkShape }),

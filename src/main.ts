@@ -8,12 +8,13 @@ import type { Log } from "./observe/log.ts";
 const HELP = `Usage: rollcall <command> [flags]
 
   serve     take calls over HTTP
+  bench     measure this service, another one, or the seven points; bench --help tells more
   doctor    check what this machine can isolate, and how to mend what it cannot
   config    print every configuration key with its value, where it comes from and what it means
   version   print the version
   help      print this
 
-Flags are configuration keys: --http.port 8707, --log.level=debug. Short: --port, --host.
+Flags are configuration keys: --http.port 8707, --log.level=debug. Short: --port, --host, --wire.
 --config FILE names a JSON or YAML file; rollcall.config.json or .yaml is found by itself.
 `;
 
@@ -45,14 +46,21 @@ function firstSignal(log: Log): Promise<NodeJS.Signals> {
 
 async function serve(config: Config): Promise<number> {
   // Modules of the server load here, so that the other commands start fast.
-  const [{ assertGuarded }, { buildServer }, { createLog }, { createMetrics }, { compose }] =
-    await Promise.all([
-      import("./http/auth.ts"),
-      import("./http/server.ts"),
-      import("./observe/log.ts"),
-      import("./observe/metrics.ts"),
-      import("./compose.ts"),
-    ]);
+  const [
+    { assertGuarded },
+    { buildServer },
+    { createLog },
+    { createMetrics },
+    { compose },
+    { createMounts },
+  ] = await Promise.all([
+    import("./http/auth.ts"),
+    import("./http/server.ts"),
+    import("./observe/log.ts"),
+    import("./observe/metrics.ts"),
+    import("./compose.ts"),
+    import("./wire/registry.ts"),
+  ]);
   assertGuarded(config.http.host, config.http.keys);
   const log = createLog(config.log);
   const metrics = createMetrics();
@@ -66,11 +74,17 @@ async function serve(config: Config): Promise<number> {
       log,
       ready: () => executor.ready(),
       version: readVersion(),
+      queued: () => executor.observed().queuedCalls,
+      mounts: createMounts(config.wire),
     });
     const address = await server.listen();
     const { engines } = await executor.describe();
     log.info(
-      { address, engines: Object.fromEntries(engines.map(({ engine, tier }) => [engine, tier])) },
+      {
+        address,
+        engines: Object.fromEntries(engines.map(({ engine, tier }) => [engine, tier])),
+        ...(config.wire.adapters.length === 0 ? {} : { wire: server.mounted() }),
+      },
       "listening",
     );
 
@@ -100,6 +114,15 @@ async function doctor(config: Config): Promise<number> {
   return findings.some(({ state }) => state === "fail") ? 1 : 0;
 }
 
+/** The bench lies beside src/, or in the built tree; its path is put together here so that neither build needs the other. */
+async function bench(argv: readonly string[]): Promise<number> {
+  const place = import.meta.url.endsWith(".ts") ? "../bench/main.ts" : "./measuring/bench/main.js";
+  const { runBench } = (await import(new URL(place, import.meta.url).href)) as {
+    runBench: (argv: readonly string[]) => Promise<number>;
+  };
+  return runBench(argv);
+}
+
 async function main([command = "help", ...argv]: readonly string[]): Promise<number> {
   const input: ConfigInput = { argv, env: process.env, cwd: process.cwd() };
   switch (command) {
@@ -107,6 +130,8 @@ async function main([command = "help", ...argv]: readonly string[]): Promise<num
       return serve(loadConfig(input));
     case "doctor":
       return doctor(loadConfig(input));
+    case "bench":
+      return bench(argv);
     case "config": {
       const { describeConfig } = await import("./config/describe.ts");
       process.stdout.write(describeConfig(readConfig(input)));

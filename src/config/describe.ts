@@ -13,6 +13,7 @@ function showValue(leaf: Leaf, value: unknown): string {
     const names = (value as { name: string }[]).map((key) => key.name);
     return names.length === 0 ? "none" : `${names.length} (${names.join(", ")})`;
   }
+  if (leaf.kind === "names" && (value as readonly string[]).length === 0) return "none";
   return value === "" ? '""' : String(value);
 }
 
@@ -52,7 +53,8 @@ export function renderConfigMarkdown(): string {
     "A value comes from the first of: a flag, an environment variable, the configuration file, the default.",
     "The file is `rollcall.config.json`, `rollcall.config.yaml` or `rollcall.config.yml` in the working directory,",
     "or the one named by `--config` or `ROLLCALL_CONFIG`. A flag is `--` and the key: `--http.port 8707` or",
-    "`--http.port=8707`; `--port` and `--host` are short for `--http.port` and `--http.host`. An unknown key is an error.",
+    "`--http.port=8707`; `--port`, `--host` and `--wire` are short for `--http.port`, `--http.host` and `--wire.adapters`. An",
+    "unknown key is an error. A list of names is separated by commas: `--wire sandbox-fusion,code-judge`.",
     "`rollcall config` prints all keys with their present values and where each comes from.",
     "",
   ];

@@ -8,7 +8,7 @@ export interface Leaf {
   /** Environment variable, e.g. `ROLLCALL_HTTP_BODY_BYTES_MAX`. */
   readonly env: string;
   readonly schema: TSchema;
-  readonly kind: "integer" | "string" | "boolean" | "list";
+  readonly kind: "integer" | "string" | "boolean" | "list" | "names";
   readonly description: string;
   readonly default: unknown;
   readonly unit: string;
@@ -26,6 +26,7 @@ interface Node {
   readonly type?: string;
   readonly properties?: Record<string, Node>;
   readonly enum?: readonly string[];
+  readonly items?: Node;
   readonly description?: string;
   readonly default?: unknown;
   readonly unit?: string;
@@ -34,12 +35,17 @@ interface Node {
   readonly maximum?: number;
 }
 
-/** `http.bodyBytesMax` -> `ROLLCALL_HTTP_BODY_BYTES_MAX`. */
+/** `http.bodyBytesMax` -> `ROLLCALL_HTTP_BODY_BYTES_MAX`; a hyphen is no character of a variable's name. */
 function envName(path: string): string {
   return `ROLLCALL_${path
-    .replaceAll(".", "_")
+    .replaceAll(/[.-]/g, "_")
     .replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2")
     .toUpperCase()}`;
+}
+
+function kindOf(node: Node): Leaf["kind"] {
+  if (node.type === "array") return node.items?.enum === undefined ? "list" : "names";
+  return node.type as Leaf["kind"];
 }
 
 function walk(node: Node, path: string, leaves: Leaf[], sections: Section[]): void {
@@ -54,7 +60,7 @@ function walk(node: Node, path: string, leaves: Leaf[], sections: Section[]): vo
     path,
     env: envName(path),
     schema: node,
-    kind: node.type === "array" ? "list" : (node.type as Leaf["kind"]),
+    kind: kindOf(node),
     description: node.description ?? "",
     default: node.default,
     unit: node.unit === undefined || node.unit === "count" ? "" : node.unit,
@@ -78,6 +84,7 @@ export const LEAF_BY_PATH: ReadonlyMap<string, Leaf> = new Map(LEAVES.map((leaf)
 export function expected(leaf: Leaf): string {
   const node = leaf.schema as unknown as Node;
   if (leaf.kind === "list") return KEYS_EXPECTED;
+  if (leaf.kind === "names") return `names, each once, out of ${node.items?.enum?.join(", ")}`;
   if (node.enum !== undefined) return `one of ${node.enum.join(", ")}`;
   if (leaf.kind === "boolean") return "true or false";
   if (leaf.kind === "string") return "a string";

@@ -41,6 +41,7 @@ const PATH_LEAVES = new Set([
   "python.packagesDirectory",
   "container.rootfs",
   "container.stateDirectory",
+  "wire.code-judge.modulesDirectory",
 ]);
 
 function show(leaf: Leaf, value: unknown): string {

@@ -6,6 +6,7 @@
  */
 import { Type, type Static, type TSchema } from "typebox";
 import { ISOLATION_TIERS } from "../contract/description.ts";
+import { WIRE_NAMES } from "../contract/wire.ts";
 import { DEFAULT_LIMIT_POLICY, LimitsSchema, type Limits } from "../contract/limits.ts";
 
 const MiB = 1 << 20;
@@ -138,6 +139,66 @@ const limits = section("Bounds on calls; the names below are those of a call's o
 
 const SLOTS = "Calls that run at once; 0: as many as this machine's CPUs suggest.";
 
+/** Where an adapter is found. */
+const place = {
+  prefix: text("", "Path put before the adapter's own, e.g. /judge. Empty: the original's paths."),
+  port: quantity("count", 0, 0, 65535, "TCP port of its own, on http.host; 0: the service's port."),
+};
+
+const wire = section("APIs of other systems, answered for clients that already call them.", {
+  adapters: Type.Array(Type.Enum([...WIRE_NAMES], { type: "string" }), {
+    default: [],
+    uniqueItems: true,
+    description: `Adapters to switch on, out of ${WIRE_NAMES.join(", ")}.`,
+  }),
+  open: flag(
+    false,
+    "Ask for no key on the adapters' routes even where http.keys are set; on a loopback http.host only.",
+  ),
+  "sandbox-fusion": section("SandboxFusion: docs/wire/sandbox-fusion.md.", {
+    ...place,
+    waitMs: quantity(
+      "ms",
+      15_000,
+      1,
+      DAY_MS,
+      "Time that a request may wait for a slot. After it the answer is HTTP 504, so that a client that retries does so before its own timeout.",
+    ),
+  }),
+  "code-judge": section("code-judge: docs/wire/code-judge.md.", {
+    ...place,
+    wallMs: quantity(
+      "ms",
+      10_000,
+      1,
+      DAY_MS,
+      "Wall time of a submission; the original's MAX_EXECUTION_TIME.",
+    ),
+    outputCharacters: quantity(
+      "count",
+      1000,
+      0,
+      1_000_000_000,
+      "Characters of stdout, and of stderr, that are answered; the original's MAX_STDOUT_ERROR_LENGTH.",
+    ),
+    timeoutError: flag(
+      false,
+      "End the stderr of a submission that met its time limit with a TimeoutError line, for trainers that count errors by that word.",
+    ),
+    modulesDirectory: text(
+      "",
+      "Directory of .py files that a submission may import: one is put beside the program when the program has its name. Empty: none.",
+    ),
+  }),
+  piston: section("Piston v2: docs/wire/piston.md.", place),
+  "dify-sandbox": section("dify-sandbox: docs/wire/dify-sandbox.md.", {
+    ...place,
+    wallMs: quantity("ms", 5000, 1, DAY_MS, "Wall time of a program; the original's worker_timeout."),
+    preload: flag(false, "Put a request's `preload` before its code; the original's enable_preload."),
+  }),
+  "open-r1": section("The batch router of open-r1: docs/wire/open-r1.md.", place),
+});
+
 export const ConfigSchema = section("Rollcall's configuration.", {
   http,
   queue,
@@ -146,6 +207,7 @@ export const ConfigSchema = section("Rollcall's configuration.", {
     python: flag(true, "Take calls of runtime python."),
     javascript: flag(true, "Take calls of runtime javascript."),
     node: flag(true, "Take calls of runtime node."),
+    bash: flag(true, "Take calls of runtime bash."),
   }),
   python: section("The python runtime.", {
     slots: quantity("slots", 0, 0, 4096, SLOTS),
@@ -177,6 +239,7 @@ export const ConfigSchema = section("Rollcall's configuration.", {
       "Directory for bundles and sockets; everybody must be able to pass through it. Leftovers of services that are gone are removed at the start. Empty: /run/rollcall.",
     ),
   }),
+  wire,
   isolation: section("What isolation is asked for.", {
     minimum: choice(
       ISOLATION_TIERS,

@@ -22,7 +22,11 @@ export type Settings = Map<string, Setting>;
 
 const FILE_NAMES = ["rollcall.config.json", "rollcall.config.yaml", "rollcall.config.yml"];
 const FILE_BYTES_MAX = 4 << 20;
-const FLAG_ALIASES: Readonly<Record<string, string>> = { port: "http.port", host: "http.host" };
+const FLAG_ALIASES: Readonly<Record<string, string>> = {
+  port: "http.port",
+  host: "http.host",
+  wire: "wire.adapters",
+};
 const SECTION_PATHS = new Set(SECTIONS.map((section) => section.path));
 
 function didYouMean(word: string, known: Iterable<string>, prefix = ""): string {
@@ -36,6 +40,11 @@ function fromWord(leaf: Leaf, word: string): unknown {
   if (leaf.kind === "boolean")
     return word === "true" || word === "1" ? true : word === "false" || word === "0" ? false : word;
   if (leaf.kind === "string") return word;
+  if (leaf.kind === "names")
+    return word
+      .split(",")
+      .map((name) => name.trim())
+      .filter((name) => name !== "");
   try {
     return JSON.parse(word) as unknown;
   } catch {
@@ -57,7 +66,7 @@ export function readFlags(argv: readonly string[]): { settings: Settings; file: 
     const leaf = LEAF_BY_PATH.get(name);
     if (leaf === undefined && name !== "config") {
       throw new ConfigError(
-        `unknown flag --${given}${didYouMean(given, [...LEAF_BY_PATH.keys(), "port", "host", "config"], "--")}`,
+        `unknown flag --${given}${didYouMean(given, [...LEAF_BY_PATH.keys(), ...Object.keys(FLAG_ALIASES), "config"], "--")}`,
       );
     }
     if (leaf?.secret)

@@ -6,7 +6,7 @@ import { Type, type Static } from "typebox";
 import { LimitsSchema } from "./limits.ts";
 import { dictionary } from "./schema-parts.ts";
 
-export const RUNTIME_IDS = ["python", "javascript", "node"] as const;
+export const RUNTIME_IDS = ["python", "javascript", "node", "bash"] as const;
 export type RuntimeId = (typeof RUNTIME_IDS)[number];
 
 export const PRIORITIES = ["high", "normal", "low"] as const;
@@ -46,7 +46,7 @@ export const CallSchema = Type.Object(
     runtime: Type.Enum(RUNTIME_IDS, {
       type: "string",
       description:
-        "`python` (preloaded CPython in a container), `javascript` (a V8 isolate), `node` (a Node process in a container).",
+        "`python` (preloaded CPython in a container), `javascript` (a V8 isolate), `node` (a Node process in a container), `bash` (a shell script in a container).",
     }),
     source: Type.String({ description: "The program. At most 4 MiB of UTF-8." }),
     stdin: Type.Optional(

@@ -3,6 +3,7 @@
  * them, each in constant time, so that neither its length nor how much of it is right shows in the time.
  */
 import { hash, timingSafeEqual } from "node:crypto";
+import type { IncomingHttpHeaders } from "node:http";
 import { BlockList, isIP } from "node:net";
 import type { Key } from "../config/schema.ts";
 
@@ -21,6 +22,25 @@ export function assertGuarded(host: string, keys: readonly Key[]): void {
   throw new Error(
     `refusing to listen on ${host} without keys: anyone who reaches it could run programs. Set http.keys or http.keysFile, or listen on 127.0.0.1`,
   );
+}
+
+/** @throws Error when adapters that ask for no key would be open to other machines. */
+export function assertOpenable(host: string): void {
+  if (!isLoopback(host))
+    throw new Error(`wire.open is for a loopback http.host only, not for ${host}: its routes ask for no key`);
+}
+
+/**
+ * The key of a client that was written for another system, as a bearer header. Most can only be told a URL, and
+ * turn `http://name:key@host` into basic authentication; some send `x-api-key`.
+ */
+export function bearerOf(headers: IncomingHttpHeaders): string | undefined {
+  const apiKey = headers["x-api-key"];
+  if (typeof apiKey === "string") return `Bearer ${apiKey}`;
+  const basic = /^Basic +([A-Za-z0-9+/=]+) *$/i.exec(headers.authorization ?? "")?.[1];
+  if (basic === undefined) return headers.authorization;
+  const pair = Buffer.from(basic, "base64").toString("utf8");
+  return `Bearer ${pair.slice(pair.indexOf(":") + 1)}`;
 }
 
 /** The name of the key in an `authorization` header, or null when it holds none that is known. */

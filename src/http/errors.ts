@@ -21,7 +21,7 @@ interface Thrown extends Error {
 }
 
 /** Any thrown value as a SandboxError; `internal`, with nothing of the inside in it, when it is not one of ours. */
-function toSandboxError(thrown: Thrown, request: FastifyRequest): SandboxError {
+export function toSandboxError(thrown: Thrown, request: FastifyRequest): SandboxError {
   if (thrown instanceof SandboxError) return thrown;
   if (thrown.validation !== undefined) return validationError(thrown.validation);
   const code = OF_FASTIFY[thrown.code ?? ""];

@@ -5,9 +5,10 @@ import { SandboxError } from "../contract/errors.ts";
 import type { Executor } from "../contract/executor.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
-import { assertGuarded, createAuthenticate, type Authenticate } from "./auth.ts";
+import { assertGuarded, assertOpenable, bearerOf, createAuthenticate, type Authenticate } from "./auth.ts";
 import { createBodyParser } from "./body.ts";
 import { createClientErrorHandler, createErrorHandler, noRouteError } from "./errors.ts";
+import { asCollision, registerMount, type Mount } from "./mount.ts";
 import { registerOpenapi } from "./openapi.ts";
 import { registerBatches } from "./routes/batches.ts";
 import { registerCalls } from "./routes/calls.ts";
@@ -17,17 +18,23 @@ import { createTraffic, type Traffic } from "./traffic.ts";
 
 export interface ServerParts {
   readonly executor: Executor;
-  readonly config: Pick<Config, "http" | "queue">;
+  readonly config: Pick<Config, "http" | "queue" | "limits">;
   readonly metrics: Metrics;
   readonly log: Log;
   /** Whether the engines can take calls now. */
   readonly ready: () => boolean;
   readonly version: string;
+  /** APIs of other systems. Default: none. */
+  readonly mounts?: readonly Mount[];
+  /** Calls that wait for a slot. Default: nobody knows, and none is told. */
+  readonly queued?: () => number;
 }
 
 export interface Server {
   /** Starts to listen and gives the base URL. */
   listen(): Promise<string>;
+  /** Base URL of each API of another system, by its name, once the server listens. */
+  mounted(): Readonly<Record<string, string>>;
   /**
    * Takes no more calls and waits for those in flight; what is left after `timeoutMs` is cancelled.
    * @returns whether all ended by themselves.
@@ -94,7 +101,9 @@ function guard(app: FastifyInstance, authenticate: Authenticate | null): void {
       request.routeOptions.config.open !== true &&
       !request.url.startsWith("/docs")
     ) {
-      request.tenant = authenticate(request.headers.authorization);
+      const { authorization } = request.headers;
+      const isMounted = request.routeOptions.config.mounted === true;
+      request.tenant = authenticate(isMounted ? bearerOf(request.headers) : authorization);
       if (request.tenant === null) {
         done(new SandboxError("unauthorized", "a known key is needed: authorization: Bearer <key>"));
         return;
@@ -102,6 +111,80 @@ function guard(app: FastifyInstance, authenticate: Authenticate | null): void {
     }
     done();
   });
+}
+
+/** One port: an app, and what is open on it. */
+interface Listener {
+  readonly app: FastifyInstance;
+  readonly traffic: Traffic;
+  readonly port: number;
+  /** Base URL once it listens. */
+  url: string;
+}
+
+/** @param bodies counts the bytes of bodies being received, whose bound is one for all listeners; null: its own does */
+function createListener(parts: ServerParts, port: number, bodies: Traffic | null): Listener {
+  const { http } = parts.config;
+  const app = createApp(parts, () => traffic);
+  const traffic = createTraffic(app.server, { stallTimeoutMs: http.stallTimeoutMs });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", createBodyParser(http, bodies ?? traffic));
+  guard(app, createAuthenticate(http.keys));
+  app.setNotFoundHandler((request, reply) => {
+    throw noRouteError(new Map(), request, reply);
+  });
+  return { app, traffic, port, url: "" };
+}
+
+/** Puts the APIs of other systems on the main listener or on listeners of their own, which are returned. */
+function mountAll(parts: ServerParts, main: Listener): Map<Mount, Listener> {
+  const { executor, config, log, metrics, mounts = [], queued = () => 0 } = parts;
+  const byPort = new Map<number, Listener>([
+    [0, main],
+    [main.port, main],
+  ]);
+  return new Map(
+    mounts.map((mount) => {
+      if (mount.open) assertOpenable(config.http.host);
+      const listener = byPort.get(mount.port) ?? createListener(parts, mount.port, main.traffic);
+      byPort.set(mount.port, listener);
+      const { app, traffic } = listener;
+      registerMount(app, mount, {
+        executor,
+        limits: config.limits,
+        queued,
+        traffic,
+        log,
+        observer: metrics.observer,
+      });
+      return [mount, listener];
+    }),
+  );
+}
+
+/** The server around its listeners, the main one first. */
+function serverOf(
+  listeners: readonly Listener[],
+  places: ReadonlyMap<Mount, Listener>,
+  host: string,
+): Server {
+  return {
+    async listen() {
+      for (const listener of listeners)
+        listener.url = await listener.app.listen({ host, port: listener.port });
+      return (listeners[0] as Listener).url;
+    },
+    mounted: () =>
+      Object.fromEntries([...places].map(([{ name, prefix }, { url }]) => [name, `${url}${prefix}`])),
+    async drain(timeoutMs) {
+      const drained = await Promise.all(listeners.map(({ traffic }) => traffic.drain(timeoutMs)));
+      return drained.every(Boolean);
+    },
+    async close() {
+      for (const { traffic } of listeners) traffic.close();
+      await Promise.all(listeners.map(({ app }) => app.close()));
+    },
+  };
 }
 
 /**
@@ -112,29 +195,25 @@ export async function buildServer(parts: ServerParts): Promise<Server> {
   const { config, executor, metrics, log, ready, version } = parts;
   const { http, queue } = config;
   assertGuarded(http.host, http.keys);
-  const app = createApp(parts, () => traffic);
-  const traffic = createTraffic(app.server, { stallTimeoutMs: http.stallTimeoutMs });
-  metrics.observer.watchHttp(() => traffic.counts());
-
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser("application/json", createBodyParser(http, traffic));
+  const main = createListener(parts, http.port, null);
+  const { app, traffic } = main;
   for (const schema of sharedSchemas(queue.batchCallsMax)) app.addSchema(schema);
-  guard(app, createAuthenticate(http.keys));
   await registerOpenapi(app, { version, keyed: http.keys.length > 0 });
   registerService({ app, executor, traffic, metrics, ready });
   registerCalls({ app, executor, traffic, log });
   registerBatches({ app, executor, traffic, log, answerBytesMax: http.answerBytesMax });
-  app.setNotFoundHandler((request, reply) => {
-    throw noRouteError(new Map(), request, reply);
+  const places = mountAll(parts, main);
+  const listeners = [...new Set([main, ...places.values()])];
+  metrics.observer.watchHttp(() => {
+    const counts = listeners.map((listener) => listener.traffic.counts());
+    const sum = (name: "connections" | "requests" | "bodyBytes"): number =>
+      counts.reduce((total, count) => total + count[name], 0);
+    return { connections: sum("connections"), requests: sum("requests"), bodyBytes: sum("bodyBytes") };
   });
-  await app.ready();
-
-  return {
-    listen: () => app.listen({ host: http.host, port: http.port }),
-    drain: (timeoutMs) => traffic.drain(timeoutMs),
-    async close() {
-      traffic.close();
-      await app.close();
-    },
-  };
+  try {
+    for (const listener of listeners) await listener.app.ready();
+  } catch (error) {
+    throw asCollision(error);
+  }
+  return serverOf(listeners, places, http.host);
 }

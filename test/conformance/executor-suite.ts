@@ -88,6 +88,31 @@ const CASES: readonly OutcomeCase[] = [
     stdout: "a\n",
     exitCode: 1,
   },
+  { runtime: "bash", outcome: "completed", source: "echo $((6 * 7))", stdout: "42\n", exitCode: 0 },
+  { runtime: "bash", outcome: "failed", source: "echo a; exit 3", stdout: "a\n", exitCode: 3 },
+  { runtime: "bash", outcome: "signaled", source: "echo a; kill -SEGV $$", stdout: "a\n", exitCode: null },
+  {
+    runtime: "bash",
+    outcome: "wall_limit",
+    source: "echo a; sleep 60",
+    limits: { wall_ms: 500 },
+    stdout: "a\n",
+  },
+  {
+    runtime: "bash",
+    outcome: "cpu_limit",
+    source: "echo a; while :; do :; done",
+    limits: { wall_ms: 20_000, cpu_ms: 300 },
+    stdout: "a\n",
+  },
+  {
+    runtime: "bash",
+    outcome: "output_limit",
+    source: "printf 'x%.0s' {1..3000}",
+    limits: { output_bytes: 1000 },
+    stdout: /2000 bytes left out/,
+    exitCode: 0,
+  },
   { runtime: "node", outcome: "completed", source: "console.log(6 * 7)", stdout: "42\n", exitCode: 0 },
   {
     runtime: "node",
@@ -338,7 +363,7 @@ export function describeExecutor(name: string, start: () => Promise<Subject>): v
 
     it("says what it is", async () => {
       const description = await executor.describe();
-      expect(description.runtimes.map(({ id }) => id)).toEqual(["python", "javascript", "node"]);
+      expect(description.runtimes.map(({ id }) => id)).toEqual(["python", "javascript", "node", "bash"]);
       expect(description.engines.map(({ tier }) => tier)).toEqual(["container", "container"]);
       expect(description.runtimes[0]?.version).toMatch(/^3\.\d+\.\d+/);
     });

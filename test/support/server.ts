@@ -1,6 +1,7 @@
 /** A listening server around the stub, on a free port of 127.0.0.1. */
 import { loadConfig } from "../../src/config/load.ts";
 import { buildServer, type Server } from "../../src/http/server.ts";
+import { createMounts } from "../../src/wire/registry.ts";
 import { createLog } from "../../src/observe/log.ts";
 import { createMetrics, type Metrics } from "../../src/observe/metrics.ts";
 import { createStubExecutor, type StubExecutor } from "./stub-executor.ts";
@@ -32,6 +33,8 @@ export async function startServer(env: Record<string, string> = {}): Promise<Tes
     log,
     ready: () => ready,
     version: "0.0.0",
+    mounts: createMounts(config.wire),
+    queued: () => 7,
   });
   const url = await server.listen();
   return {

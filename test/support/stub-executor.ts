@@ -1,7 +1,7 @@
 /**
  * An Executor without sandboxes. A call's source says what becomes of it: `throw <code>` is refused with that
  * SandboxError, `crash` throws what no executor should, `never` waits for its signal, `hold` waits for
- * `release()`, anything else completes at once with the source as its output.
+ * `release()`, `outcome <name>` ends with that outcome, anything else completes at once with the source as its output.
  */
 import type { Call } from "../../src/contract/call.ts";
 import type { Description } from "../../src/contract/description.ts";
@@ -11,12 +11,27 @@ import { DEFAULT_LIMIT_POLICY } from "../../src/contract/limits.ts";
 import type { Outcome } from "../../src/contract/outcome.ts";
 import type { Result } from "../../src/contract/result.ts";
 
+const EXIT_CODE: Partial<Record<Outcome, number>> = {
+  completed: 0,
+  failed: 1,
+  compile_failed: 1,
+  process_limit: 1,
+  disk_limit: 1,
+};
+const SIGNAL: Partial<Record<Outcome, string>> = {
+  signaled: "SIGSEGV",
+  wall_limit: "SIGKILL",
+  cpu_limit: "SIGKILL",
+  memory_limit: "SIGKILL",
+  output_limit: "SIGKILL",
+};
+
 export function stubResult(call: Call, outcome: Outcome = "completed"): Result {
   return {
     id: call.id ?? "stub",
     outcome,
-    exit_code: outcome === "completed" ? 0 : null,
-    signal: null,
+    exit_code: EXIT_CODE[outcome] ?? null,
+    signal: SIGNAL[outcome] ?? null,
     stdout: call.source,
     stderr: "",
     output_encoding: "utf8",
@@ -98,7 +113,8 @@ export function createStubExecutor(): StubExecutor {
   const run = (call: Call, options: ExecuteOptions): Promise<Result> => {
     seen.push({ call, tenant: options.tenant });
     changed();
-    if (call.source !== "never" && call.source !== "hold") return Promise.resolve(stubResult(call));
+    const outcome = /^outcome (\w+)$/.exec(call.source)?.[1] as Outcome | undefined;
+    if (call.source !== "never" && call.source !== "hold") return Promise.resolve(stubResult(call, outcome));
     return new Promise((resolve) => {
       const cancel = (): void => {
         cancelled.push(call.id ?? "stub");

@@ -21,6 +21,8 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** The route asks for no key. */
     readonly open?: boolean;
+    /** The route is another system's: its clients may show their key in other ways. */
+    readonly mounted?: boolean;
   }
 }
 

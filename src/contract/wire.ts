@@ -1,0 +1,3 @@
+/** Names of the other systems whose HTTP API the service can answer, as the configuration has them. */
+export const WIRE_NAMES = ["sandbox-fusion", "code-judge", "piston", "dify-sandbox", "open-r1"] as const;
+export type WireName = (typeof WIRE_NAMES)[number];

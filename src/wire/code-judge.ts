@@ -1,0 +1,301 @@
+/**
+ * code-judge's HTTP API. Everything but a bad body and overload is HTTP 200, and a batch has one result for each
+ * submission, in order. `queue_timeout` is never answered: what was accepted is run, what cannot be accepted now
+ * is refused as a whole, and its clients try again on any HTTP error.
+ */
+import { randomUUID } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Call } from "../contract/call.ts";
+import { SandboxError } from "../contract/errors.ts";
+import type { ExecuteOptions, Executor } from "../contract/executor.ts";
+import type { Outcome } from "../contract/outcome.ts";
+import type { Result } from "../contract/result.ts";
+import { during, inSeconds, isOverload, wallMs, type Adapter, type WireParts } from "./adapter.ts";
+import * as body from "./fastapi.ts";
+
+export interface CodeJudgeOptions {
+  /** Wall time of a submission. Milliseconds. */
+  readonly wallMs: number;
+  readonly outputCharacters: number;
+  readonly timeoutError: boolean;
+  readonly modulesDirectory: string;
+}
+
+type Reason = "" | "internal_error" | "worker_timeout" | "queue_timeout" | "invalid_input";
+
+/** `overload`: nobody's program is judged, the client is told to come again. */
+const REASON: Readonly<Record<Outcome, Reason | "overload">> = {
+  completed: "",
+  failed: "",
+  signaled: "",
+  compile_failed: "",
+  wall_limit: "worker_timeout",
+  cpu_limit: "worker_timeout",
+  memory_limit: "",
+  output_limit: "",
+  process_limit: "",
+  disk_limit: "",
+  cancelled: "overload",
+  sandbox_failed: "internal_error",
+};
+
+interface SubmissionResult {
+  readonly sub_id: string;
+  readonly success: boolean;
+  readonly run_success: boolean;
+  /** Seconds. */
+  readonly cost: number;
+  readonly stdout: string | null;
+  readonly stderr: string | null;
+  readonly reason: Reason;
+}
+
+const Submission = body.model({
+  sub_id: body.optional(body.nullable(body.text), null),
+  type: body.required(body.literal("python", "cpp", "math")),
+  options: body.optional(body.nullable(body.dictionary(body.text)), null),
+  solution: body.required(body.text),
+  input: body.optional(body.nullable(body.text), null),
+  expected_output: body.optional(body.nullable(body.text), null),
+});
+type Submission = ReturnType<typeof Submission>;
+
+const BatchSubmission = body.model({
+  sub_id: body.optional(body.nullable(body.text), null),
+  type: body.optional(body.literal("batch"), "batch"),
+  submissions: body.required(body.list(Submission, 1)),
+});
+
+/** What the original's time limit prints before it ends a program. */
+const SUICIDE = "Suicide from timeout.\n";
+const MEMORY_ERROR = "MemoryError\n";
+
+/** The first characters of a text as Python counts them: a character beyond the basic plane is one. */
+function firstCharacters(text: string, count: number): string {
+  if (text.length <= count) return text;
+  let end = 0;
+  for (let taken = 0; taken < count && end < text.length; taken++)
+    end += (text.codePointAt(end) as number) > 0xffff ? 2 : 1;
+  return text.slice(0, end);
+}
+
+/** What Python's `str.strip` takes away, which is not quite what `trim` does. */
+const SPACE = "[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
+const LEADING_SPACE = new RegExp(`^${SPACE}+`);
+const IS_SPACE = new RegExp(SPACE);
+
+function strip(text: string): string {
+  let end = text.length;
+  while (end > 0 && IS_SPACE.test(text[end - 1] as string)) end--;
+  return text.slice(0, end).replace(LEADING_SPACE, "");
+}
+
+function notRun(submission: Submission, reason: Reason): SubmissionResult {
+  return {
+    sub_id: idOf(submission),
+    success: false,
+    run_success: false,
+    cost: 0,
+    stdout: null,
+    stderr: null,
+    reason,
+  };
+}
+
+const idOf = ({ sub_id }: { readonly sub_id: string | null }): string =>
+  sub_id === null || sub_id === "" ? randomUUID() : sub_id;
+
+function stderrOf(result: Result, options: CodeJudgeOptions): string {
+  const cap = options.outputCharacters;
+  const { stderr, outcome } = result;
+  if (REASON[outcome] === "worker_timeout" && options.timeoutError) {
+    const line = `TimeoutError: the program did not end within ${inSeconds(options.wallMs)} s\n`;
+    return firstCharacters(stderr, Math.max(0, cap - line.length)) + line;
+  }
+  // The original's programs get a MemoryError where ours are ended by the kernel.
+  const killed = outcome === "memory_limit" && !stderr.endsWith(MEMORY_ERROR);
+  return firstCharacters(killed ? stderr + MEMORY_ERROR : stderr, cap);
+}
+
+/** @throws SandboxError for what says nothing about the program and is worth another try. */
+function submissionResult(
+  submission: Submission,
+  result: Result,
+  options: CodeJudgeOptions,
+): SubmissionResult {
+  const reason = REASON[result.outcome];
+  if (reason === "overload") throw new SandboxError("draining", result.detail ?? "the call was given up");
+  if (reason === "internal_error") return notRun(submission, reason);
+  const isTimeout = reason === "worker_timeout";
+  const run_success = !isTimeout && result.exit_code === 0;
+  const { expected_output: expected } = submission;
+  const wall = result.usage.wall_ms;
+  return {
+    sub_id: idOf(submission),
+    success: run_success && (expected === null || strip(result.stdout) === strip(expected)),
+    run_success,
+    // The original knows a time limit by its cost.
+    cost: inSeconds(isTimeout ? Math.max(wall, options.wallMs) : wall),
+    stdout: firstCharacters(result.stdout + (isTimeout ? SUICIDE : ""), options.outputCharacters),
+    stderr: stderrOf(result, options),
+    reason,
+  };
+}
+
+const ENCODED = /b64decode\(\s*["']([A-Za-z0-9+/=]{16,})["']/g;
+const IMPORT_LINE = /^[ \t]*(?:import|from)[ \t]+[\w., \t]+.*$/gm;
+const IMPORTS_MAX = 50;
+
+/**
+ * What a program imports where it cannot be seen, in a last line that is a comment. rStar2's client sends cells as
+ * base64; a look at the source then finds no import, and the program would be forked from an interpreter without
+ * what it needs.
+ */
+function importsInside(source: string): string {
+  const lines = new Set<string>();
+  for (const [, encoded = ""] of source.matchAll(ENCODED)) {
+    for (const [line] of Buffer.from(encoded, "base64").toString("latin1").matchAll(IMPORT_LINE))
+      if (lines.size < IMPORTS_MAX) lines.add(line.trim().slice(0, 200));
+  }
+  return lines.size === 0 ? "" : `\n# ${[...lines].join("; ").replaceAll(/[^\x20-\x7e]/g, " ")}\n`;
+}
+
+/** The operator's modules by the name under which a program imports them. */
+function readModules(directory: string): ReadonlyMap<string, string> {
+  if (directory === "") return new Map();
+  const names = readdirSync(directory).filter((name) => name.endsWith(".py"));
+  return new Map(names.map((name) => [name.slice(0, -3), readFileSync(join(directory, name), "utf8")]));
+}
+
+/** Those modules that a program or a module that it has names, so that a program without one pays for none. */
+function modulesOf(source: string, modules: ReadonlyMap<string, string>): Call["files"] {
+  const found: Record<string, string> = {};
+  const sources = [source];
+  for (let text = sources.pop(); text !== undefined; text = sources.pop()) {
+    for (const [name, content] of modules) {
+      if (Object.hasOwn(found, `${name}.py`) || !text.includes(name)) continue;
+      found[`${name}.py`] = content;
+      sources.push(content);
+    }
+  }
+  return found;
+}
+
+interface Judge {
+  readonly options: CodeJudgeOptions;
+  readonly modules: ReadonlyMap<string, string>;
+}
+
+function callOf({ solution, input }: Submission, parts: WireParts, { options, modules }: Judge): Call {
+  const given = modulesOf(solution, modules);
+  return {
+    runtime: "python",
+    source: solution + importsInside(solution),
+    limits: { wall_ms: wallMs(options.wallMs / 1000, parts.limits) },
+    ...(input === null || input === "" ? {} : { stdin: input }),
+    ...(given === undefined || Object.keys(given).length === 0 ? {} : { files: given }),
+  };
+}
+
+/** The place in the batch of the one call that is at fault for a refusal, or -1. */
+function placeAtFault(error: unknown): number {
+  if (!(error instanceof SandboxError) || error.fault !== "caller") return -1;
+  return Number(/^\/calls\/(\d+)\//.exec(error.path ?? "")?.[1] ?? -1);
+}
+
+/** Results of the calls in their order; null for one that can be no call, which keeps no other from its run. */
+async function runAll(
+  calls: readonly Call[],
+  executor: Executor,
+  options: ExecuteOptions,
+): Promise<(Result | null)[]> {
+  const results: (Result | null)[] = calls.map(() => null);
+  const places = calls.map((_, place) => place);
+  while (places.length > 0) {
+    try {
+      const accepted = places.map((place) => calls[place] as Call);
+      for await (const { index, result } of await executor.executeBatch(accepted, options))
+        results[places[index] as number] = result;
+      return results;
+    } catch (error) {
+      const place = placeAtFault(error);
+      if (place < 0) throw error;
+      places.splice(place, 1);
+    }
+  }
+  return results;
+}
+
+async function judgeAll(
+  submissions: readonly Submission[],
+  parts: WireParts,
+  judge: Judge,
+  options: ExecuteOptions,
+): Promise<SubmissionResult[]> {
+  const runnable = submissions.filter(({ type }) => type === "python");
+  const results = await runAll(
+    runnable.map((submission) => callOf(submission, parts, judge)),
+    parts.executor,
+    options,
+  );
+  const resultOf = new Map(runnable.map((submission, index) => [submission, results[index]]));
+  return submissions.map((submission) => {
+    const result = resultOf.get(submission);
+    if (result === undefined) return notRun(submission, "internal_error");
+    if (result === null) return notRun(submission, "invalid_input");
+    return submissionResult(submission, result, judge.options);
+  });
+}
+
+/** `/judge` says what `/run` says, without the output. */
+function withoutOutput({ stdout: _stdout, stderr: _stderr, ...rest }: SubmissionResult) {
+  return rest;
+}
+
+async function status(parts: WireParts) {
+  const { runtimes, engines } = await parts.executor.describe();
+  const python = runtimes.find(({ id }) => id === "python")?.engine;
+  return {
+    queue: parts.queued(),
+    num_workers: engines.find(({ engine }) => engine === python)?.slots ?? 0,
+  };
+}
+
+export function codeJudge(options: CodeJudgeOptions): Adapter {
+  const judge: Judge = { options, modules: readModules(options.modulesDirectory) };
+
+  return {
+    routes(app, parts) {
+      const one = async (request: FastifyRequest, reply: FastifyReply): Promise<SubmissionResult> => {
+        const submission = body.readBody(Submission, request.body);
+        const [result] = await during(parts, request, reply, (execute) =>
+          judgeAll([submission], parts, judge, execute),
+        );
+        return result as SubmissionResult;
+      };
+      const many = async (request: FastifyRequest, reply: FastifyReply) => {
+        const batch = body.readBody(BatchSubmission, request.body);
+        const results = await during(parts, request, reply, (execute) =>
+          judgeAll(batch.submissions, parts, judge, execute),
+        );
+        return { sub_id: idOf(batch), results };
+      };
+      app.get("/ping", (_request, reply) => reply.type("application/json").send('"pong"'));
+      app.get("/status", () => status(parts));
+      app.post("/run", one);
+      app.post("/judge", async (request, reply) => withoutOutput(await one(request, reply)));
+      for (const kind of ["batch", "long-batch"]) {
+        app.post(`/run/${kind}`, many);
+        app.post(`/judge/${kind}`, async (request, reply) => {
+          const { sub_id, results } = await many(request, reply);
+          return { sub_id, results: results.map(withoutOutput) };
+        });
+      }
+    },
+    sendError(error, reply) {
+      body.sendFastapiError(error, reply, isOverload(error) ? 503 : error.status);
+    },
+  };
+}
