@@ -38,11 +38,11 @@ export function registerMount(
 ): void {
   const { log, observer, traffic } = parts;
   app.register(
-    (scope, _options, done) => {
+    async (scope) => {
       scope.addHook("onRoute", (route) => {
         // The OpenAPI document is of our own API.
         route.schema = { ...route.schema, hide: true };
-        route.config = { ...route.config, mounted: true, open };
+        route.config = { ...route.config, mounted: true, open: open || route.config?.open === true };
       });
       scope.setErrorHandler((thrown, request, reply) => {
         const error = toSandboxError(thrown as Error, request);
@@ -60,7 +60,6 @@ export function registerMount(
           return { options: executeOptions(ticket.signal, request), end: () => ticket.leave() };
         },
       });
-      done();
     },
     { prefix },
   );
