@@ -103,21 +103,28 @@ export class ForkServer {
     const message = { index, uid: FIRST_SLOT_UID + index, disk_bytes: diskBytes, leaf };
     return this.#exclusive(async () => {
       await this.#container.createLeaf(leaf);
-      const hello = new Promise<Hello>((resolve, reject) => this.#hellos.set(index, { resolve, reject }));
-      hello.catch(() => undefined);
-      const { pid } = await this.#request(FRAME.open, message);
-      const { socket, reader } = await this.#withinTime(hello);
-      const slot = new SlotConnection(
-        { socket, reader, pid, kill: () => void this.#container.killLeaf(leaf) },
-        diskBytes,
-      );
-      this.#slots.add(slot);
-      socket.once("close", () => {
-        this.#slots.delete(slot);
+      try {
+        const { pid, socket, reader } = await this.#openProcess(index, message);
+        const kill = (): void => void this.#container.killLeaf(leaf);
+        const slot = new SlotConnection({ socket, reader, pid, kill }, diskBytes);
+        this.#slots.add(slot);
+        socket.once("close", () => {
+          this.#slots.delete(slot);
+          void this.#container.removeLeaf(leaf);
+        });
+        return slot;
+      } catch (error) {
         void this.#container.removeLeaf(leaf);
-      });
-      return slot;
+        throw error;
+      }
     });
+  }
+
+  async #openProcess(index: number, message: object): Promise<Hello & { readonly pid: number }> {
+    const hello = new Promise<Hello>((resolve, reject) => this.#hellos.set(index, { resolve, reject }));
+    hello.catch(() => undefined);
+    const { pid } = await this.#request(FRAME.open, message);
+    return { pid, ...(await this.#withinTime(hello)) };
   }
 
   /** Changes the size of an idle slot's scratch file system. */
