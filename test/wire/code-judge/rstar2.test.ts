@@ -1,0 +1,188 @@
+/**
+ * What rStar2's trainer sends, on the real service: cells replayed from base64 behind a prelude, programs with
+ * standard input, and rewards that import the operator's own module.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ask } from "../../support/ask.ts";
+import { type Service, startService } from "../../support/service.ts";
+
+interface Judged {
+  readonly success: boolean;
+  readonly run_success: boolean;
+  readonly cost: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly reason: string;
+}
+
+/** Shows the value of a last expression, hides what earlier cells print or raise, and ends at once with 1 on an exception. */
+const PRELUDE = `
+import ast, base64, os, sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+
+class Cells:
+    def __init__(self):
+        self.names = {"__name__": "__main__", "__file__": "<string>", "__builtins__": __builtins__}
+
+    def evaluate(self, source, shown):
+        body = ast.parse(source).body
+        last = body.pop() if body and isinstance(body[-1], ast.Expr) else None
+        exec(compile(ast.Module(body, []), "<string>", "exec"), self.names)
+        if last is not None:
+            value = eval(compile(ast.Expression(last.value), "<string>", "eval"), self.names)
+            if shown and value is not None:
+                print(repr(value))
+
+    def execute(self, source, replay):
+        try:
+            if replay:
+                with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+                    self.evaluate(source, False)
+            else:
+                self.evaluate(source, True)
+        except Exception as error:
+            if replay:
+                return
+            trace = error.__traceback__
+            while trace.tb_next:
+                trace = trace.tb_next
+            print(f"{type(error).__name__} at line {trace.tb_lineno}: {error}", file=sys.stderr)
+            os._exit(1)
+
+cells = Cells()
+`;
+
+const base64 = (text: string) => Buffer.from(text).toString("base64");
+
+function session(history: readonly string[], cell: string): string {
+  const line = (code: string, replay: boolean) =>
+    `\ncode = base64.b64decode("${base64(code)}".encode()).decode()\ncells.execute(code, replay=${replay ? "True" : "False"})\n`;
+  return PRELUDE + history.map((code) => line(code, true)).join("") + line(cell, false);
+}
+
+/** A reward that compares in a child process with a time limit of its own, as the trainer's does. */
+const SCORE = `
+from multiprocessing import Process, Queue
+from math_verify import parse, verify
+
+def _compare(solution, truth, answers):
+    answers.put(float(verify(parse(truth), parse(solution))))
+
+def compute_score(solution, truth):
+    answers = Queue()
+    child = Process(target=_compare, args=(solution, truth, answers))
+    child.start()
+    try:
+        return answers.get(timeout=10)
+    finally:
+        child.join(1)
+`;
+
+function reward(solution: string, truth: string): string {
+  return [
+    "",
+    "from fused_compute_score import compute_score",
+    "import base64",
+    `solution_str = base64.b64decode("${base64(solution)}".encode()).decode()`,
+    `ground_truth = base64.b64decode("${base64(truth)}".encode()).decode()`,
+    "result = compute_score(solution_str, ground_truth)",
+    "",
+    'print(f"<result>{result}</result>")',
+    "",
+  ].join("\n");
+}
+
+let service: Service;
+let directory = "";
+beforeAll(async () => {
+  directory = mkdtempSync(path.join(tmpdir(), "modules-"));
+  writeFileSync(path.join(directory, "fused_compute_score.py"), SCORE);
+  service = await startService([
+    ...["--wire", "code-judge", "--wire.code-judge.modulesDirectory", directory],
+    ...["--wire.code-judge.wallMs", "4000", "--runtimes.javascript", "false"],
+  ]);
+});
+afterAll(async () => {
+  await service.stop();
+  rmSync(directory, { recursive: true });
+});
+
+async function longBatch(submissions: readonly (readonly [solution: string, input: string | null])[]) {
+  const body = {
+    type: "batch",
+    submissions: submissions.map(([solution, input]) => ({ type: "python", solution, input })),
+  };
+  const { status, json } = await ask(`${service.url}/run/long-batch`, { body });
+  expect(status).toBe(200);
+  return json.results as Judged[];
+}
+
+test("cells keep the state of those before them, whose output and exceptions are hidden", async () => {
+  const history = ["import numpy as np\nx = np.arange(5)\nprint('hidden')", "y = 1 / 0", "z = int(x.sum())"];
+  const [result] = await longBatch([[session(history, "print(x)\nz + 1"), null]]);
+  expect(result).toMatchObject({ success: true, run_success: true, reason: "", stderr: "" });
+  expect(result?.stdout).toBe("[0 1 2 3 4]\n11\n");
+});
+
+test("what was printed before an exception is there, with the exception's line", async () => {
+  const [result] = await longBatch([[session([], "print('before')\nb = 1 / 0"), null]]);
+  expect(result).toMatchObject({
+    success: false,
+    run_success: false,
+    reason: "",
+    stdout: "before\n",
+    stderr: "ZeroDivisionError at line 2: division by zero\n",
+  });
+});
+
+test("a program reads its standard input; without one there is none", async () => {
+  const [given, none] = await longBatch([
+    [session([], "print(int(input()) * 2)"), "21\n"],
+    [session([], "print(int(input()) * 2)"), null],
+  ]);
+  expect(given).toMatchObject({ success: true, stdout: "42\n" });
+  expect(none).toMatchObject({ success: false, stderr: "EOFError at line 1: EOF when reading a line\n" });
+});
+
+test("a time limit in a batch is the same each time and holds no other's answer wrong", async () => {
+  const submissions = Array.from(
+    { length: 8 },
+    (_, index) => [session([], index % 4 === 0 ? "while True: pass" : `print(${index})`), null] as const,
+  );
+  const results = await longBatch(submissions);
+  for (const [index, result] of results.entries()) {
+    if (index % 4 === 0)
+      expect(result).toMatchObject({
+        run_success: false,
+        reason: "worker_timeout",
+        stdout: "Suicide from timeout.\n",
+      });
+    else expect(result).toMatchObject({ success: true, stdout: `${index}\n`, reason: "" });
+  }
+});
+
+test("32 cells that import sympy in base64 do not each pay for the import", async () => {
+  const cell = (index: number) => `import sympy\nsympy.sqrt(${(index + 1) ** 2} * 2)`;
+  const results = await longBatch(Array.from({ length: 32 }, (_, index) => [session([], cell(index)), null]));
+  expect(results.map(({ stdout }) => stdout.trim())).toEqual(
+    Array.from({ length: 32 }, (_, index) => (index === 0 ? "sqrt(2)" : `${index + 1}*sqrt(2)`)),
+  );
+  const costs = results.map(({ cost }) => cost).toSorted((a, b) => a - b);
+  expect(costs[16]).toBeLessThan(0.5);
+});
+
+test("rewards come from the operator's module, 64 in a batch", async () => {
+  const results = await longBatch(
+    Array.from({ length: 64 }, (_, index) => [
+      reward(index % 2 === 0 ? "so it is $\\boxed{\\frac{1}{2}}$" : "$\\boxed{3}$", "$0.5$"),
+      null,
+    ]),
+  );
+  expect(results.map(({ stdout }) => stdout)).toEqual(
+    Array.from({ length: 64 }, (_, index) => `<result>${index % 2 === 0 ? "1.0" : "0.0"}</result>\n`),
+  );
+});
