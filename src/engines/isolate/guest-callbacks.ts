@@ -73,11 +73,15 @@ function safely<T>(answer: () => T): T | undefined {
   }
 }
 
-/** By the names that pieces of the prelude call them; in the order of `Object.keys`. */
-export function guestCallbacks(
+/**
+ * The one function that the isolate holds: of the name by which pieces of the prelude know what they ask, and of its
+ * arguments. `loadLibrary` adds the rest of the library to the isolate that asks.
+ */
+export function guestCallback(
   listener: () => GuestListener | undefined,
-): Record<string, (...args: never[]) => unknown> {
-  return {
+  loadLibrary: () => void,
+): (name: string, ...args: unknown[]) => unknown {
+  const callbacks: Record<string, (...args: never[]) => unknown> = {
     end: (kind: string, exitCode: number, report: string) => {
       listener()?.end({ kind: kind === "output" ? "output" : "exit", exitCode, report });
     },
@@ -95,5 +99,7 @@ export function guestCallbacks(
         return digest.update(data, "latin1").digest().toString("latin1");
       }),
     url: (operation: string, input: string, other?: string) => safely(() => askUrl(operation, input, other)),
+    library: () => safely(loadLibrary),
   };
+  return (name, ...args) => callbacks[name]?.(...(args as never[]));
 }

@@ -6,6 +6,7 @@
  * The pieces are plain JavaScript, read as text when the host starts: they run in the isolate and nowhere else.
  */
 import { readdirSync, readFileSync } from "node:fs";
+import vm from "node:vm";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -43,7 +44,6 @@ const NODE_MODULES = [
   "internal/buffer",
   "internal/cli_table",
   "internal/console/constructor",
-  "internal/console/global",
   "internal/constants",
   "internal/data_url",
   "internal/encoding",
@@ -147,8 +147,40 @@ function pieces(): Map<string, string> {
   return found;
 }
 
-/** One script whose value is the realm's main module. Made once for each host. */
-export function guestLibrarySource(): string {
+/** What every program needs; the order is of no matter. */
+const CORE = new Set([
+  PRIMORDIALS,
+  "binding/types",
+  "guest/clock",
+  "guest/console",
+  "guest/fatal",
+  "guest/files",
+  "guest/finish",
+  "guest/globals",
+  "guest/lazy",
+  "guest/loop",
+  "guest/main",
+  "guest/modules",
+  "guest/observers",
+  "guest/output",
+  "guest/sources",
+  "guest/stdin",
+  "guest/utf8",
+]);
+
+export interface GuestLibrarySource {
+  /** An expression whose value is the realm's entry: a function of the name of an export of `guest/main` and its arguments. */
+  readonly core: string;
+  /** A script whose value is the object of all other modules, for `extend` of `guest/main`. */
+  readonly rest: string;
+}
+
+/** Not those of the moment: inspect() tells by them the classes of the language from those of a program. */
+const withEarlyGlobals = (text: string) =>
+  text.replaceAll("ObjectGetOwnPropertyNames(globalThis)", "require.globalNames");
+
+/** Made once for each host. */
+export function guestLibrarySource(): GuestLibrarySource {
   const own = pieces();
   const realm = own.get("realm");
   own.delete("realm");
@@ -158,10 +190,19 @@ export function guestLibrarySource(): string {
     ([, text]) => text !== "",
   );
   const taken = primordialsTaken([...bodies.map(([, text]) => text), realm]);
-  const library = bodies.map(([id, text]) => {
-    const parameters = id.startsWith("internal/per_context/") ? PER_CONTEXT_PARAMETERS : PARAMETERS;
-    const body = id === PRIMORDIALS ? slimmed(text, taken) : text;
-    return `${JSON.stringify(id)}: function (${parameters}) {${body}\n}`;
-  });
-  return `(() => {\n"use strict";\nconst library = { __proto__: null,\n${library.join(",\n")}\n};\n${realm}\n})()`;
+  const object = (isCore: boolean) => {
+    const members = bodies
+      .filter(([id]) => CORE.has(id) === isCore)
+      .map(([id, text]) => {
+        const parameters = id.startsWith("internal/per_context/") ? PER_CONTEXT_PARAMETERS : PARAMETERS;
+        const body = id === PRIMORDIALS ? slimmed(text, taken) : withEarlyGlobals(text);
+        return `${JSON.stringify(id)}: function (${parameters}) {${body}\n}`;
+      });
+    return `{ __proto__: null,\n${members.join(",\n")}\n}`;
+  };
+  const names = vm.runInNewContext("Object.getOwnPropertyNames(globalThis)") as unknown;
+  return {
+    core: `(() => {\n"use strict";\nconst languageGlobals = ${JSON.stringify(names)};\nconst library = ${object(true)};\n${realm}\n})()`,
+    rest: `(() => {\n"use strict";\nreturn ${object(false)};\n})()`,
+  };
 }

@@ -151,7 +151,9 @@ export class IsolateRun {
   }
 
   #call(name: string, ...args: unknown[]): Promise<unknown> {
-    return this.#warm.entry(name).apply(undefined, args as ivm.Transferable[], { result: { copy: true } });
+    return this.#warm.enter.apply(undefined, [name, ...(args as ivm.Transferable[])], {
+      result: { copy: true },
+    });
   }
 
   /** On this thread: it runs nothing of the program. */
@@ -173,9 +175,8 @@ export class IsolateRun {
     };
     const shared = new ivm.ExternalCopy(capture);
     const strings = [source, stdin.text, ...files.map((file) => file.text)];
-    this.#warm
-      .entry("begin")
-      .applySync(undefined, [JSON.stringify(header), shared.copyInto({ release: true }), ...strings]);
+    const handed = [JSON.stringify(header), shared.copyInto({ release: true }), ...strings];
+    this.#warm.enter.applySync(undefined, ["begin", ...handed]);
     return source;
   }
 

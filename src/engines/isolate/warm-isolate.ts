@@ -1,20 +1,19 @@
 /**
- * An isolate that has Node's library loaded and waits for its one call. Made while the thread is idle; a call
- * with another memory limit than the one it was made for gets a new one.
+ * An isolate that waits for its one call. It starts as a copy of a snapshot that has what every program needs;
+ * nearly all of Node's library it gets when its program first needs some of it.
  */
-import vm from "node:vm";
 import ivm from "isolated-vm";
 import { createCapture } from "./capture.ts";
-import { guestCallbacks, type GuestListener } from "./guest-callbacks.ts";
+import { guestCallback, type GuestListener } from "./guest-callbacks.ts";
 import { guestLibrarySource } from "./guest-library.ts";
 
-type GuestFunction = (...args: unknown[]) => unknown;
+type Entry = (name: string, ...args: unknown[]) => unknown;
 
 export interface WarmIsolate {
   readonly isolate: ivm.Isolate;
   readonly context: ivm.Context;
-  /** An export of prelude/guest/main.js; only while the isolate runs nothing. */
-  entry(name: string): ivm.Reference<GuestFunction>;
+  /** Of the name of an export of prelude/guest/main.js and its arguments; only while the isolate runs nothing. */
+  readonly enter: ivm.Reference<Entry>;
   readonly memoryBytes: number;
   /** What the library itself takes of the heap. */
   readonly idleBytes: number;
@@ -25,79 +24,115 @@ export interface WarmIsolate {
 }
 
 const LIBRARY_FILE = "node:internal/guest";
+const ENTRY = "__enter";
 const MiB = 1 << 20;
 const MEMORY_MIB_MIN = 16;
+const EXERCISE_MEMORY_BYTES = 64 * MiB;
 
-/** Source of the library and V8's compiled form of all of it that a small program makes V8 compile. */
+const HEADER = {
+  file: "/work/main.js",
+  outputBytes: 65_536,
+  collect: [],
+  version: "",
+  versions: {},
+  args: [],
+  env: {},
+  isStdinText: true,
+  files: [],
+};
+/** Bytecode of what it runs is in the snapshot: compiling that anew would take each program longer. */
+const SNAPSHOT_EXERCISE = `{
+  const enter = globalThis.${ENTRY};
+  enter("connect", () => undefined);
+  enter("begin", ${JSON.stringify(JSON.stringify(HEADER))}, new ArrayBuffer(64 + 2 * ${HEADER.outputBytes}), "", "");
+  enter("runScript", () => console.log("text", 1));
+  enter("turn");
+}`;
+const LIBRARY_EXERCISE = `(() => { console.log("%s", 1, { a: [1, "b", null], m: new Map([[1, {}]]) }, new Set([1]), [1.5, -0], () => 1, class A {}, new Date(0), /a/); console.log(new Error("x")); setTimeout(() => {}, 0); Promise.resolve().then(() => 1); })`;
+
 export class GuestLibrary {
-  readonly #source = guestLibrarySource();
-  readonly #compiled: ivm.ExternalCopy<ArrayBuffer>;
+  readonly #snapshot: ivm.ExternalCopy<ArrayBuffer>;
+  readonly #rest: string;
+  readonly #compiledRest: ivm.ExternalCopy<ArrayBuffer> | undefined;
 
   constructor() {
-    // isolated-vm makes cached data before the first run, when V8 has compiled next to nothing; Node's own vm
-    // makes it after. With it a realm takes 3.5 ms instead of 19.
-    const script = new vm.Script(this.#source, { filename: LIBRARY_FILE });
-    exercise(script);
-    const { buffer, byteOffset, length } = script.createCachedData();
-    this.#compiled = new ivm.ExternalCopy(buffer.slice(byteOffset, byteOffset + length));
+    const { core, rest } = guestLibrarySource();
+    this.#rest = rest;
+    this.#snapshot = ivm.Isolate.createSnapshot(
+      [{ code: `globalThis.${ENTRY} = ${core}`, filename: LIBRARY_FILE }],
+      SNAPSHOT_EXERCISE,
+    );
+    this.#compiledRest = this.#exercise();
   }
 
-  /** On this thread, which waits for the next run anyway; V8 does in 5.5 ms what takes 6.5 from thread to thread. */
+  /**
+   * V8 takes compiled code only into isolates of the snapshot that it was made beside, and isolated-vm hands it out
+   * only when it compiles, when next to nothing is. So the library runs here once, on our own small program, and
+   * is compiled again: V8 finds the script that ran, with all functions that most programs use.
+   */
+  #exercise(): ivm.ExternalCopy<ArrayBuffer> {
+    const { isolate, context, enter } = this.makeIsolate(EXERCISE_MEMORY_BYTES);
+    const capture = new ivm.ExternalCopy(createCapture(HEADER.outputBytes));
+    enter.applySync(undefined, [
+      "begin",
+      JSON.stringify(HEADER),
+      capture.copyInto({ release: true }),
+      "",
+      "",
+    ]);
+    const program: ivm.Reference = context.evalSync(LIBRARY_EXERCISE, { reference: true });
+    enter.applySync(undefined, ["runScript", program.derefInto({ release: true })]);
+    enter.applySync(undefined, ["turn"]);
+    const { cachedData } = isolate.compileScriptSync(this.#rest, {
+      filename: LIBRARY_FILE,
+      produceCachedData: true,
+    }) as ivm.Script & ivm.CachedDataResult;
+    isolate.dispose();
+    if (cachedData === undefined) throw new Error("the library was not compiled");
+    return cachedData;
+  }
+
+  /** On this thread, which waits for the next run anyway. */
   makeIsolate(memoryBytes: number): WarmIsolate {
     const isolate = new ivm.Isolate({
       memoryLimit: Math.max(MEMORY_MIB_MIN, Math.floor(memoryBytes / MiB)),
+      snapshot: this.#snapshot,
       onCatastrophicError: () => warm.onCatastrophe(),
     });
     const context = isolate.createContextSync();
-    const script = isolate.compileScriptSync(this.#source, {
-      filename: LIBRARY_FILE,
-      cachedData: this.#compiled,
-    });
-    const main: ivm.Reference<Record<string, GuestFunction>> = script.runSync(context, { reference: true });
-    const callbacks = guestCallbacks(() => warm.listener);
-    main
-      .getSync("connect", { reference: true })
-      .applySync(undefined, [Object.keys(callbacks).join(","), ...Object.values(callbacks)]);
-    const heap = isolate.getHeapStatisticsSync();
-    const warm: WarmIsolate = {
+    const enter = context.global.getSync(ENTRY, { reference: true }) as ivm.Reference<Entry>;
+    context.global.deleteSync(ENTRY);
+    const held = () => {
+      const heap = isolate.getHeapStatisticsSync();
+      return heap.total_heap_size + heap.externally_allocated_size;
+    };
+    const loadRest = () => {
+      const before = held();
+      this.#loadRest(warm);
+      warm.idleBytes += held() - before;
+    };
+    enter.applySync(undefined, ["connect", guestCallback(() => warm.listener, loadRest)]);
+    const warm = {
       isolate,
       context,
-      entry: (name) => main.getSync(name, { reference: true }),
+      enter,
       memoryBytes,
-      idleBytes: heap.total_heap_size + heap.externally_allocated_size,
-      listener: undefined,
-      onCatastrophe: () => undefined,
+      idleBytes: held(),
+      listener: undefined as GuestListener | undefined,
+      onCatastrophe: () => {},
     };
     // The first entry by another thread costs it 0.6 ms; a program's own would come too late.
     isolate.compileScript("0").catch(() => undefined);
     return warm;
   }
-}
 
-/** Runs the library here once, on our own small program, so that V8 compiles what most programs use. */
-function exercise(script: vm.Script): void {
-  const context = vm.createContext({});
-  vm.runInContext("delete globalThis.console", context);
-  const main = script.runInContext(context) as Record<string, GuestFunction>;
-  const callbacks = guestCallbacks(() => undefined);
-  main["connect"]?.(Object.keys(callbacks).join(","), ...Object.values(callbacks));
-  const header = {
-    file: "/work/main.js",
-    outputBytes: 65_536,
-    collect: [],
-    version: "",
-    versions: {},
-    args: [],
-    env: {},
-    isStdinText: true,
-    files: [],
-  };
-  main["begin"]?.(JSON.stringify(header), createCapture(header.outputBytes), "", "");
-  main["runScript"]?.(
-    vm.runInContext(
-      `(() => { console.log("%s", 1, { a: [1, "b", null], m: new Map([[1, {}]]) }, new Set([1]), [1.5, -0], () => 1, class A {}, new Date(0), /a/); console.log(new Error("x")); setTimeout(() => {}, 0); Promise.resolve().then(() => 1); })`,
-      context,
-    ),
-  );
-  main["turn"]?.();
+  /** While the program waits in its callback for it, its isolate may be entered from here. */
+  #loadRest({ isolate, context, enter }: WarmIsolate): void {
+    const script = isolate.compileScriptSync(this.#rest, {
+      filename: LIBRARY_FILE,
+      ...(this.#compiledRest !== undefined && { cachedData: this.#compiledRest }),
+    });
+    const rest: ivm.Reference = script.runSync(context, { reference: true });
+    enter.applySync(undefined, ["extend", rest.derefInto({ release: true })]);
+  }
 }

@@ -1,10 +1,11 @@
 /*
  * The loader inside the isolate, the counterpart of Node's lib/internal/bootstrap/realm.js. In scope is
- * `library`: each module of Node's own library that we use, and each piece of this directory, as a function
- * with the parameters that Node gives its internal modules.
+ * `library`: the modules that every program needs, as functions with the parameters that Node gives its internal
+ * modules. The rest, nearly all of Node's library, the host adds when the program first needs one of it.
  *
  * Invariant: what a program can reach is made of this realm's own objects. The functions of the host stay in
  * the closure of `host`, take and return primitives only, and are called by pieces of this directory alone.
+ * All intrinsics are copied before the program runs, so that what is loaded after it began can rely on them.
  */
 const privateSymbols = new Proxy({ __proto__: null }, { get: (seen, name) => (seen[name] ??= Symbol(name)) });
 const perIsolateSymbols = new Proxy(
@@ -14,7 +15,11 @@ const perIsolateSymbols = new Proxy(
 const primordials = {};
 library["internal/per_context/primordials"]({}, primordials, privateSymbols, perIsolateSymbols);
 
+let ask;
 const host = { __proto__: null };
+for (const name of ["end", "file", "hash", "library", "memory", "random", "url"])
+  host[name] = (first, second, third) => ask(name, first, second, third);
+
 const process = {
   versions: {},
   platform: "linux",
@@ -27,8 +32,17 @@ const process = {
 };
 const loaded = new primordials.SafeMap();
 const bindings = new primordials.SafeMap();
+let isWhole = false;
+
+function makeWhole() {
+  if (isWhole) return;
+  host.library();
+  if (!isWhole) throw new primordials.Error("The library could not be loaded");
+}
 
 function requireBuiltin(id) {
+  // The rest, when it comes, loads some of itself.
+  if (library[id] === undefined) makeWhole();
   const known = loaded.get(id);
   if (known !== undefined) return known.exports;
   const body = library[id];
@@ -38,9 +52,14 @@ function requireBuiltin(id) {
   body(module.exports, requireBuiltin, module, process, internalBinding, primordials, host);
   return module.exports;
 }
+requireBuiltin.globalNames = languageGlobals;
+requireBuiltin.makeWhole = makeWhole;
+requireBuiltin.isWhole = () => isWhole;
+requireBuiltin.known = (id) => loaded.get(id)?.exports;
 
 /** Stands in for Node's native bindings; only what our modules use is there. */
 function internalBinding(name) {
+  if (library[`binding/${name}`] === undefined) makeWhole();
   const known = bindings.get(name);
   if (known !== undefined) return known;
   const body = library[`binding/${name}`];
@@ -59,12 +78,29 @@ function internalBinding(name) {
   return binding;
 }
 
-/* The one thing the host takes hold of. `connect` gives the realm its host functions; all are called by name. */
 const main = requireBuiltin("guest/main");
-main.install();
-main.connect = (names, ...functions) => {
-  const list = primordials.StringPrototypeSplit(names, ",");
-  for (let i = 0; i < list.length; i++) host[list[i]] = functions[i];
+
+/*
+ * In each new context. When V8 makes one from a snapshot it puts back what was removed, and adds the newer parts
+ * of the language, which are not there when the snapshot is made.
+ */
+main.connect = (askHost) => {
+  ask = askHost;
+  internalBinding("types").isNativeError = globalThis.Error.isError;
   requireBuiltin("guest/globals").remove();
 };
-return main;
+
+/*
+ * Called by the host while the program waits for `host.library()`, on a stack of the host's own: a module that
+ * met the end of the program's stack would stay loaded by half.
+ */
+main.extend = (rest) => {
+  const ids = primordials.ObjectKeys(rest);
+  for (let i = 0; i < ids.length; i++) library[ids[i]] = rest[ids[i]];
+  isWhole = true;
+  main.installRest();
+};
+main.install();
+
+/* The one thing the host takes hold of: all is called by name. */
+return (name, ...args) => main[name](...new primordials.SafeArrayIterator(args));

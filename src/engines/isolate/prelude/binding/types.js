@@ -91,7 +91,6 @@ exports.isBoxedPrimitive = (value) =>
   exports.isBooleanObject(value) ||
   exports.isBigIntObject(value) ||
   exports.isSymbolObject(value);
-exports.isNativeError = globalThis.Error.isError;
 exports.isRegExp = brand((value) => value !== primordials.RegExpPrototype && RegExpPrototypeGetSource(value));
 exports.isAsyncFunction = (value) =>
   typeof value === "function" && (inheritsAsync(value) || inheritsAsyncGenerator(value));

@@ -11,7 +11,6 @@ const {
   StringPrototypeSlice,
   StringPrototypeSplit,
 } = primordials;
-const { inspect } = require("internal/util/inspect");
 const output = require("guest/output");
 const finish = require("guest/finish");
 const { lineOf } = require("guest/sources");
@@ -24,7 +23,7 @@ const REJECTION_NOTE =
 exports.withoutOwnFrames = (text) => RegExpPrototypeSymbolReplace(OWN_FRAMES, text, "$1");
 
 const isError = (value) =>
-  globalThis.Error.isError(value) ||
+  internalBinding("types").isNativeError(value) ||
   (typeof value === "object" && value !== null && ObjectPrototypeIsPrototypeOf(ErrorPrototype, value));
 
 /** Where the program's own code was, by the first of its frames, or undefined. */
@@ -50,6 +49,7 @@ exports.excerpt = ({ file, line, column }, { width = 1, isThrown = false } = {})
 const footer = () => `\n\nNode.js ${process.version}\n`;
 
 function describe(error, isRejection) {
+  const { inspect } = require("internal/util/inspect");
   if (isError(error)) {
     const stack = error.stack;
     const at = exports.placeOf(stack);
@@ -81,7 +81,7 @@ let reporting = false;
 
 /** Ends the program unless it has a handler for this. */
 exports.uncaught = (error, isRejection = false) => {
-  if (!reporting && process.listenerCount("uncaughtException") > 0) {
+  if (!reporting && require.isWhole() && process.listenerCount("uncaughtException") > 0) {
     process.emit("uncaughtException", error, isRejection ? "unhandledRejection" : "uncaughtException");
     return;
   }
@@ -103,7 +103,7 @@ exports.uncaught = (error, isRejection = false) => {
 
 /** A rejection that nobody handled by the end of the turn's microtasks. */
 exports.unhandledRejection = (error) => {
-  if (process.listenerCount("unhandledRejection") > 0)
+  if (require.isWhole() && process.listenerCount("unhandledRejection") > 0)
     process.emit(
       "unhandledRejection",
       error,

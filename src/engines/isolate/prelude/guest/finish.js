@@ -47,7 +47,8 @@ function lastHandlers(code) {
   if (process._exiting) return asExitCode(code);
   process._exiting = true;
   if (code !== undefined) process.exitCode = code;
-  process.emit("exit", asExitCode(process.exitCode));
+  // Before the whole library is loaded, nobody can have asked for it.
+  if (require.isWhole()) process.emit("exit", asExitCode(process.exitCode));
   return asExitCode(process.exitCode);
 }
 

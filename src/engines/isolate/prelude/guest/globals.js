@@ -7,9 +7,7 @@ const {
   SafeArrayIterator,
   StringPrototypeStartsWith,
 } = primordials;
-const { defineLazyProperties } = internalBinding("util");
-const { validateFunction } = require("internal/validators");
-const { kIsNodeError } = require("internal/errors");
+const lazy = require("guest/lazy");
 const loop = require("guest/loop");
 
 const REMOVED = ["WebAssembly", "SharedArrayBuffer", "Atomics"];
@@ -25,7 +23,7 @@ function define(name, value) {
 }
 
 function queueMicrotask(callback) {
-  validateFunction(callback, "callback");
+  if (typeof callback !== "function") require("internal/validators").validateFunction(callback, "callback");
   PromisePrototypeThen(PromiseResolve(), () => {
     try {
       callback();
@@ -45,10 +43,11 @@ exports.remove = () => {
  * where under Node those of its loader would follow; a program that sets its own gets all of them.
  */
 function prepareStackTrace(error, frames) {
+  const kIsNodeError = require.known("internal/errors")?.kIsNodeError;
   let text;
   try {
     text =
-      kIsNodeError in error
+      kIsNodeError !== undefined && kIsNodeError in error
         ? `${error.name} [${error.code}]: ${error.message}`
         : ErrorPrototypeToString(error);
   } catch {
@@ -69,10 +68,13 @@ exports.install = () => {
     writable: true,
     value: prepareStackTrace,
   });
-  internalBinding("util").installObservers();
+  require("guest/observers").install();
   define("Proxy", internalBinding("types").RecordingProxy);
   define("global", globalThis);
-  define("process", process);
+  lazy.define(globalThis, "process", false, () => {
+    require.makeWhole();
+    return process;
+  });
   define("queueMicrotask", queueMicrotask);
   for (const name of [
     "setTimeout",
@@ -83,21 +85,21 @@ exports.install = () => {
     "clearImmediate",
   ])
     define(name, loop[name]);
-  defineLazyProperties(globalThis, "buffer", ["Buffer", "atob", "btoa"], false);
-  defineLazyProperties(globalThis, "internal/encoding", ["TextEncoder", "TextDecoder"], false);
-  defineLazyProperties(globalThis, "internal/url", ["URL", "URLSearchParams"], false);
-  defineLazyProperties(globalThis, "internal/event_target", ["Event", "EventTarget"], false);
-  defineLazyProperties(globalThis, "internal/abort_controller", ["AbortController", "AbortSignal"], false);
-  defineLazyProperties(globalThis, "guest/structured-clone", ["structuredClone"], false);
-  defineLazyProperties(globalThis, "perf_hooks", ["performance"], false);
-  define("console", require("internal/console/global"));
+  lazy.defineFrom(globalThis, "buffer", ["Buffer", "atob", "btoa"], false);
+  lazy.defineFrom(globalThis, "internal/encoding", ["TextEncoder", "TextDecoder"], false);
+  lazy.defineFrom(globalThis, "internal/url", ["URL", "URLSearchParams"], false);
+  lazy.defineFrom(globalThis, "internal/event_target", ["Event", "EventTarget"], false);
+  lazy.defineFrom(globalThis, "internal/abort_controller", ["AbortController", "AbortSignal"], false);
+  lazy.defineFrom(globalThis, "guest/structured-clone", ["structuredClone"], false);
+  lazy.defineFrom(globalThis, "perf_hooks", ["performance"], false);
+  define("console", require("guest/console").console);
   ObjectDefineProperty(globalThis, "crypto", {
     __proto__: null,
     configurable: true,
     enumerable: true,
     get: () => require("crypto").webcrypto,
   });
-  define("DOMException", require("internal/util").lazyDOMExceptionClass());
+  lazy.define(globalThis, "DOMException", false, () => require("internal/util").lazyDOMExceptionClass());
   define("print", (...args) => globalThis.console.log(...args));
   define("readline", () => require("guest/stdin").readLine());
 };

@@ -13,13 +13,14 @@ const {
   ObjectDefineProperty,
   ReflectApply,
   SafeMap,
+  SymbolFor,
   SymbolDispose,
   SymbolToPrimitive,
 } = primordials;
-const { validateFunction } = require("internal/validators");
-const { inspect } = require("internal/util/inspect");
 const { now } = require("guest/clock");
 
+/** `inspect.custom` of Node's library. */
+const kInspect = SymbolFor("nodejs.util.inspect.custom");
 const TIMEOUT_MAX = 2 ** 31 - 1;
 const NOTHING_LEFT = -1;
 const ticks = [];
@@ -84,8 +85,8 @@ class Timeout {
     referenced++;
     arm(this);
   }
-  [inspect.custom](_, options) {
-    return inspect(this, { ...options, depth: 0, customInspect: false });
+  [kInspect](_, options) {
+    return require("internal/util/inspect").inspect(this, { ...options, depth: 0, customInspect: false });
   }
   refresh() {
     if (!this._destroyed) arm(this);
@@ -157,6 +158,10 @@ function clear(timer) {
   timer._armed = 0;
   timersById.delete(timer._id);
   if (timer._ref) referenced--;
+}
+
+function validateFunction(callback, name) {
+  if (typeof callback !== "function") require("internal/validators").validateFunction(callback, name);
 }
 
 function setTimeout(callback, after, ...args) {

@@ -12,7 +12,6 @@ const {
   SafeArrayIterator,
   SafeSet,
 } = primordials;
-const { inspect } = require("internal/util/inspect");
 const clock = require("guest/clock");
 const fatal = require("guest/fatal");
 const files = require("guest/files");
@@ -25,30 +24,30 @@ const stdin = require("guest/stdin");
 
 const ENDED = -2;
 const UNSETTLED_TOP_LEVEL_AWAIT = 13;
+let call;
 let file = "/work/main.js";
 let isMainSettled = true;
 let hasBeforeExit = false;
 
-/** Once for each isolate. */
-exports.install = () => {
+/** Once for all isolates: they are copies of one. */
+exports.install = () => require("guest/globals").install();
+
+/** When the whole library is there. */
+exports.installRest = () => {
   require("internal/util/debuglog").initializeDebugEnv("");
-  require("guest/process").install();
-  require("guest/globals").install();
-  const constructor = require("internal/console/global");
-  const { kBindStreamsLazy } = require("internal/console/constructor");
-  constructor[kBindStreamsLazy](process);
+  require("guest/process").install(call);
+  require("internal/console/global");
 };
 
 /** Once for each call, before its source is compiled. `header` is JSON, the strings are as files.fromHost takes them. */
 exports.begin = (header, shared, source, stdinText, ...contents) => {
-  const call = JSONParse(header);
+  call = JSONParse(header);
   file = call.file;
   clock.start();
   output.attach(shared, call.outputBytes);
   finish.setCollected(call.collect);
   process.version = call.version;
   process.versions = call.versions;
-  require("guest/process").begin(call);
   sources.note(file, source);
   files.write(file, source);
   stdin.set(files.fromHost(stdinText, call.isStdinText));
@@ -91,7 +90,8 @@ function exposeRequire() {
 }
 
 const showValue = (value) => {
-  if (value !== undefined) finish.report({ value: finish.capped(inspect(value), 1 << 20) });
+  if (value !== undefined)
+    finish.report({ value: finish.capped(require("internal/util/inspect").inspect(value), 1 << 20) });
 };
 
 /** A cell: the source as a script, whose last expression statement is the value. */
@@ -146,6 +146,7 @@ exports.turn = () => {
   if (next !== loop.NOTHING_LEFT) return next;
   if (!hasBeforeExit && isMainSettled) {
     hasBeforeExit = true;
+    if (!require.isWhole()) return exports.turn();
     guard(() => process.emit("beforeExit", process.exitCode ?? 0));
     return 0;
   }

@@ -112,9 +112,8 @@ function load(path) {
 
 /** A require() for the file at `from`. */
 exports.requireFrom = (from) => {
-  const directory = require("path").posix.dirname(from);
   const find = (id) => {
-    require("internal/validators").validateString(id, "id");
+    if (typeof id !== "string") require("internal/validators").validateString(id, "id");
     if (id === "")
       throw new (require("internal/errors").codes.ERR_INVALID_ARG_VALUE)(
         "id",
@@ -128,7 +127,7 @@ exports.requireFrom = (from) => {
       StringPrototypeStartsWith(id, "/") ||
       id === "." ||
       id === "..";
-    const path = isPath ? exports.locate(id, directory) : undefined;
+    const path = isPath ? exports.locate(id, require("path").posix.dirname(from)) : undefined;
     if (path === undefined) throw notFound(id, from);
     return path;
   };

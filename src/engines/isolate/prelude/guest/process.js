@@ -4,6 +4,7 @@ const {
   BigInt,
   Error,
   MathFloor,
+  ObjectAssign,
   ObjectDefineProperty,
   ObjectDefineProperties,
   ObjectSetPrototypeOf,
@@ -79,11 +80,30 @@ const lazy = (make) => {
   return { __proto__: null, configurable: true, enumerable: true, get: () => (value ??= make()) };
 };
 
+function setCall({ args, env, file }) {
+  process.argv = ["/usr/local/bin/node", file];
+  for (let i = 0; i < args.length; i++) process.argv[i + 2] = args[i];
+  /* As the operating system does, the environment holds strings only. */
+  process.env = new Proxy(
+    { ...env },
+    {
+      set: (target, key, value) => ((target[key] = String(value)), true),
+      defineProperty: (target, key, descriptor) =>
+        ObjectDefineProperty(target, key, {
+          __proto__: null,
+          ...descriptor,
+          value: String(descriptor.value),
+        }) === target,
+    },
+  );
+}
+
 exports.stdout = new OutputStream(1);
 exports.stderr = new OutputStream(2);
 
-/** Done once for each isolate, before the call is known. */
-exports.install = () => {
+/** Done when a program first needs it, or what needs it. */
+exports.install = (call) => {
+  const { exitCode } = process;
   const proto = ObjectDefineProperty({ __proto__: EventEmitter.prototype }, "constructor", {
     __proto__: null,
     configurable: true,
@@ -97,7 +117,7 @@ exports.install = () => {
     value: "process",
   });
   EventEmitter.call(process);
-  Object.assign(process, {
+  ObjectAssign(process, {
     title: "node",
     pid: 2,
     ppid: 1,
@@ -105,7 +125,7 @@ exports.install = () => {
     platform: "linux",
     execPath: "/usr/local/bin/node",
     execArgv: [],
-    exitCode: undefined,
+    exitCode,
     debugPort: 9229,
     features: { inspector: false, typescript: false },
     config: {},
@@ -126,7 +146,7 @@ exports.install = () => {
     getgid: () => 65534,
     getegid: () => 65534,
     getgroups: () => [65534],
-    memoryUsage: Object.assign(usage, { rss: () => usage().rss }),
+    memoryUsage: ObjectAssign(usage, { rss: () => usage().rss }),
     cpuUsage: () => ({ user: MathFloor(clock.now() * 1000), system: 0 }),
     resourceUsage: () => ({}),
     binding: refuse("binding"),
@@ -138,30 +158,11 @@ exports.install = () => {
     stdout: lazy(() => exports.stdout),
     stderr: lazy(() => exports.stderr),
   });
+  setCall(call);
   process.on("warning", (warning) => {
     output.write(
       2,
       `(node:${process.pid}) ${warning.code === undefined ? "" : `[${warning.code}] `}${warning.name}: ${warning.message}\n(Use \`node --trace-${warning.name === "DeprecationWarning" ? "deprecation" : "warnings"} ...\` to show where the warning was created)\n`,
     );
   });
-};
-
-/** Done once for each call. */
-exports.begin = ({ args, env, file }) => {
-  process.argv = ["/usr/local/bin/node", file];
-  for (let i = 0; i < args.length; i++) process.argv[i + 2] = args[i];
-  /* As the operating system does, the environment holds strings only. */
-  process.env = new Proxy(
-    { ...env },
-    {
-      set: (target, key, value) => ((target[key] = String(value)), true),
-      defineProperty: (target, key, descriptor) =>
-        ObjectDefineProperty(target, key, {
-          __proto__: null,
-          ...descriptor,
-          value: String(descriptor.value),
-        }) === target,
-    },
-  );
-  process.exitCode = undefined;
 };
