@@ -36,7 +36,7 @@ interface Language {
 }
 
 const LANGUAGES: readonly Language[] = [
-  { language: "python", id: "python", aliases: ["py", "py3", "python3", "python3.11"] },
+  { language: "python", id: "python", aliases: ["py", "py3", "python3"] },
   { language: "javascript", id: "node", aliases: ["node-javascript", "node-js", "js"], runtime: "node" },
   { language: "bash", id: "bash", aliases: ["sh"] },
 ];

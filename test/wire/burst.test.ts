@@ -9,8 +9,12 @@ const ROUNDS = 4;
 let service: Service;
 beforeAll(async () => {
   service = await startService([
-    ...["--wire", "sandbox-fusion,code-judge,piston", "--runtimes.javascript", "false"],
-    ...["--wire.sandbox-fusion.waitMs", "60000"],
+    "--wire",
+    "sandbox-fusion,code-judge,piston",
+    "--runtimes.javascript",
+    "false",
+    "--wire.sandbox-fusion.waitMs",
+    "60000",
   ]);
 });
 afterAll(() => service.stop());

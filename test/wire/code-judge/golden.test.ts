@@ -50,7 +50,12 @@ const DIFFERENCES: Readonly<Record<string, Change>> = {
 let service: Service;
 beforeAll(async () => {
   service = await startService([
-    ...["--wire", "code-judge", "--wire.code-judge.wallMs", "4000", "--runtimes.javascript", "false"],
+    "--wire",
+    "code-judge",
+    "--wire.code-judge.wallMs",
+    "4000",
+    "--runtimes.javascript",
+    "false",
   ]);
 });
 afterAll(() => service.stop());

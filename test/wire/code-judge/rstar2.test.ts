@@ -102,8 +102,14 @@ beforeAll(async () => {
   directory = mkdtempSync(path.join(tmpdir(), "modules-"));
   writeFileSync(path.join(directory, "fused_compute_score.py"), SCORE);
   service = await startService([
-    ...["--wire", "code-judge", "--wire.code-judge.modulesDirectory", directory],
-    ...["--wire.code-judge.wallMs", "4000", "--runtimes.javascript", "false"],
+    "--wire",
+    "code-judge",
+    "--wire.code-judge.modulesDirectory",
+    directory,
+    "--wire.code-judge.wallMs",
+    "4000",
+    "--runtimes.javascript",
+    "false",
   ]);
 });
 afterAll(async () => {
