@@ -11,10 +11,7 @@ export interface IsolateLoopResult {
   readonly cpuMs: number;
 }
 
-const ENTRY = path.join(
-  import.meta.dirname,
-  `isolate-loop.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`,
-);
+const ENTRY = path.join(import.meta.dirname, `isolate-loop.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`);
 
 export async function runIsolateLoop(threads: number, calls: number): Promise<IsolateLoopResult> {
   const args = ["--no-node-snapshot", ENTRY, String(threads), String(calls)];

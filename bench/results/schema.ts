@@ -43,7 +43,10 @@ export interface Curve {
   readonly xLabel: string;
   readonly yLabel: string;
   readonly isLogarithmic: boolean;
-  readonly lines: readonly { readonly name: string; readonly points: readonly (readonly [number, number])[] }[];
+  readonly lines: readonly {
+    readonly name: string;
+    readonly points: readonly (readonly [number, number])[];
+  }[];
 }
 
 export interface SuiteResult {

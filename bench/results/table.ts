@@ -73,9 +73,16 @@ export function summary(file: ResultFile): string {
 }
 
 export function comparisonTable(rows: readonly Comparison[]): string {
-  const paint = { better: ink.green, worse: ink.red, same: ink.dim, "only before": ink.dim, "only after": ink.dim };
+  const paint = {
+    better: ink.green,
+    worse: ink.red,
+    same: ink.dim,
+    "only before": ink.dim,
+    "only after": ink.dim,
+  };
   const lines = rows.map(({ suite, label, unit, before, after, difference, band, change }) => {
-    const percent = difference === null ? "" : `${difference > 0 ? "+" : ""}${(difference * 100).toFixed(1)} %`;
+    const percent =
+      difference === null ? "" : `${difference > 0 ? "+" : ""}${(difference * 100).toFixed(1)} %`;
     const cells = [
       `${suite}: ${label}`.padEnd(LABEL_WIDTH + 10),
       quantity(before, unit).padStart(NUMBER_WIDTH),

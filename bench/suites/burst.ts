@@ -35,15 +35,33 @@ function tell(id: string, label: string, load: LoadResult): Measure[] {
     completeness(`${id}.right`, `${label}: answered rightly`, load),
     measured({ id: `${id}.refused`, label: "  refused", unit: "calls", better: "lower", target: 0 }, refused),
     measured(
-      { id: `${id}.rss`, label: "  highest RSS of the server's process", unit: "MiB", better: "lower", target: RSS_BYTES_MAX / 2 ** 20 },
+      {
+        id: `${id}.rss`,
+        label: "  highest RSS of the server's process",
+        unit: "MiB",
+        better: "lower",
+        target: RSS_BYTES_MAX / 2 ** 20,
+      },
       highest(load, (sample) => sample.rssBytes) / 2 ** 20,
     ),
     measured(
-      { id: `${id}.lag`, label: "  event-loop lag, p99 of its worst second", unit: "ms", better: "lower", target: LAG_MS_MAX },
+      {
+        id: `${id}.lag`,
+        label: "  event-loop lag, p99 of its worst second",
+        unit: "ms",
+        better: "lower",
+        target: LAG_MS_MAX,
+      },
       highest(load, (sample) => sample.lagMs),
     ),
     measured(
-      { id: `${id}.slope`, label: "  rate of the last tenth against the first", unit: "x", better: "higher", target: SLOPE_MIN },
+      {
+        id: `${id}.slope`,
+        label: "  rate of the last tenth against the first",
+        unit: "x",
+        better: "higher",
+        target: SLOPE_MIN,
+      },
       slopeOf(load.recorded.thousandsMs),
     ),
     measured(

@@ -19,10 +19,40 @@ interface Way {
 const STUB = "bench/stub/main.ts";
 
 const WAYS: readonly Way[] = [
-  { id: "batches", label: "stub engine, batches of 64", entry: STUB, transfer: "json", requests: 4, calls: [200_000, 6400], perCoreMin: 30_000 },
-  { id: "lines", label: "stub engine, batches of 64 as lines", entry: STUB, transfer: "ndjson", requests: 4, calls: [200_000, 6400] },
-  { id: "singles", label: "stub engine, single calls, kept alive", entry: STUB, transfer: "single", requests: 32, calls: [60_000, 2000], perCoreMin: 12_000 },
-  { id: "fastify", label: "bare Fastify, one small JSON route", entry: "bench/stub/bare-fastify.ts", transfer: "single", requests: 32, calls: [60_000, 2000] },
+  {
+    id: "batches",
+    label: "stub engine, batches of 64",
+    entry: STUB,
+    transfer: "json",
+    requests: 4,
+    calls: [200_000, 6400],
+    perCoreMin: 30_000,
+  },
+  {
+    id: "lines",
+    label: "stub engine, batches of 64 as lines",
+    entry: STUB,
+    transfer: "ndjson",
+    requests: 4,
+    calls: [200_000, 6400],
+  },
+  {
+    id: "singles",
+    label: "stub engine, single calls, kept alive",
+    entry: STUB,
+    transfer: "single",
+    requests: 32,
+    calls: [60_000, 2000],
+    perCoreMin: 12_000,
+  },
+  {
+    id: "fastify",
+    label: "bare Fastify, one small JSON route",
+    entry: "bench/stub/bare-fastify.ts",
+    transfer: "single",
+    requests: 32,
+    calls: [60_000, 2000],
+  },
 ];
 
 /** Calls for each second of CPU time of the server: what one core would carry. */
@@ -55,7 +85,12 @@ async function measureWay(session: Session, way: Way): Promise<Measure[]> {
       ...loads.map(perCore),
     ),
     measured(
-      { id: `${way.id}.rate`, label: "  calls/s as sent by one client process", unit: "calls/s", better: "higher" },
+      {
+        id: `${way.id}.rate`,
+        label: "  calls/s as sent by one client process",
+        unit: "calls/s",
+        better: "higher",
+      },
       ...loads.map(({ recorded }) => recorded.perSecond),
     ),
     completeness(`${way.id}.right`, "  answered rightly", loads.at(-1) as LoadResult),

@@ -31,7 +31,13 @@ async function alone(session: Session, service: Service): Promise<Measure[]> {
   const p50 = (load: LoadResult) => load.recorded.latency.p50Ms;
   return [
     measured(
-      { id: "alone.python.ratio", label: "plain Python call alone: p50 against python3 -c pass", unit: "x", better: "lower", target: 0.25 },
+      {
+        id: "alone.python.ratio",
+        label: "plain Python call alone: p50 against python3 -c pass",
+        unit: "x",
+        better: "lower",
+        target: 0.25,
+      },
       ...rounds.map(({ python, startMs }) => p50(python) / startMs),
     ),
     measured(
@@ -43,11 +49,23 @@ async function alone(session: Session, service: Service): Promise<Measure[]> {
       ...rounds.map(({ startMs }) => startMs),
     ),
     measured(
-      { id: "alone.python.tail", label: "plain Python call alone: p99 against p50", unit: "x", better: "lower", target: 2 },
+      {
+        id: "alone.python.tail",
+        label: "plain Python call alone: p99 against p50",
+        unit: "x",
+        better: "lower",
+        target: 2,
+      },
       ...rounds.map(({ python }) => python.recorded.latency.p99Ms / p50(python)),
     ),
     measured(
-      { id: "alone.javascript.p50", label: "JavaScript call alone: p50", unit: "ms", better: "lower", target: 5 },
+      {
+        id: "alone.javascript.p50",
+        label: "JavaScript call alone: p50",
+        unit: "ms",
+        better: "lower",
+        target: 5,
+      },
       ...rounds.map(({ javascript }) => p50(javascript)),
     ),
   ];
@@ -71,7 +89,13 @@ async function underLoad(session: Session, service: Service): Promise<Measure[]>
   const last = loads.at(-1) as LoadResult;
   return [
     measured(
-      { id: "open.tail", label: "open loop at 70 % of capacity: p99 against p50", unit: "x", better: "lower", target: 5 },
+      {
+        id: "open.tail",
+        label: "open loop at 70 % of capacity: p99 against p50",
+        unit: "x",
+        better: "lower",
+        target: 5,
+      },
       ...loads.map(({ recorded }) => recorded.latency.p99Ms / recorded.latency.p50Ms),
     ),
     measured(
@@ -96,7 +120,9 @@ async function freshConnections(session: Session, service: Service): Promise<Mea
   const kept = open(false);
   const fresh = open(true);
   const burst = async (name: string, target: typeof kept) => {
-    const load = await session.load(name, target, (options) => sendBurst({ ...options, calls, batch: BATCH }));
+    const load = await session.load(name, target, (options) =>
+      sendBurst({ ...options, calls, batch: BATCH }),
+    );
     return load.recorded.elapsedMs;
   };
   await burst("burst, warming up", kept);
@@ -107,7 +133,13 @@ async function freshConnections(session: Session, service: Service): Promise<Mea
   }
   return [
     measured(
-      { id: "connections", label: "burst over new connections against kept ones: time", unit: "x", better: "lower", target: 1.1 },
+      {
+        id: "connections",
+        label: "burst over new connections against kept ones: time",
+        unit: "x",
+        better: "lower",
+        target: 1.1,
+      },
       ...ratios,
     ),
   ];

@@ -26,7 +26,12 @@ interface Round {
 }
 
 /** CPU time beyond the programs' own computing, for each call, of the service and of the loop. */
-async function round(session: Session, group: string, target: Target, calls: readonly Planned[]): Promise<Round> {
+async function round(
+  session: Session,
+  group: string,
+  target: Target,
+  calls: readonly Planned[],
+): Promise<Round> {
   const programs = calls.map(({ program }) => program);
   const loop = await runForkLoop(programs, session.size(5, 2));
   const warmMs = sum(programs.map(({ kind }) => loop.warmMs.get(kind) ?? 0)) / calls.length;
@@ -55,11 +60,21 @@ async function measureGroup(session: Session, target: Target, group: string): Pr
       ...cost((one) => one.ratio),
     ),
     measured(
-      { id: `light.${group}.service`, label: `  ${group}: overhead of the service`, unit: "ms CPU/call", better: "lower" },
+      {
+        id: `light.${group}.service`,
+        label: `  ${group}: overhead of the service`,
+        unit: "ms CPU/call",
+        better: "lower",
+      },
       ...cost((one) => one.serviceMs),
     ),
     measured(
-      { id: `light.${group}.loop`, label: `  ${group}: overhead of the loop`, unit: "ms CPU/call", better: "lower" },
+      {
+        id: `light.${group}.loop`,
+        label: `  ${group}: overhead of the loop`,
+        unit: "ms CPU/call",
+        better: "lower",
+      },
       ...cost((one) => one.loopMs),
     ),
   ];
@@ -84,7 +99,12 @@ async function measureFullMix(session: Session, target: Target): Promise<Measure
       ownMs / (load.cpuMs ?? Number.NaN),
     ),
     measured(
-      { id: "full.cpu", label: "  full mix: CPU of the service and its children", unit: "ms CPU/call", better: "lower" },
+      {
+        id: "full.cpu",
+        label: "  full mix: CPU of the service and its children",
+        unit: "ms CPU/call",
+        better: "lower",
+      },
       cpuPerCall(load),
     ),
     completeness("full.right", "full mix: answered rightly", load),
@@ -98,7 +118,12 @@ export const overhead: Suite = {
     const service = await session.startService();
     const target = nativeTarget(session, service, "ndjson");
     // Slots, fork servers and the compiler of this very process are warm before anything counts.
-    await saturate(session, "warming up", target, take(createMix("light", session.random()), session.size(300, 64)));
+    await saturate(
+      session,
+      "warming up",
+      target,
+      take(createMix("light", session.random()), session.size(300, 64)),
+    );
     const measures: Measure[] = [];
     for (const group of GROUPS) measures.push(...(await measureGroup(session, target, group)));
     return { measures: [...measures, ...(await measureFullMix(session, target))] };

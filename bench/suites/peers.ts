@@ -44,7 +44,13 @@ function rateOf(contest: Contest, peer: string, load: LoadResult): Measure {
   const { answered, wrong, planned } = load.recorded;
   const flaw = answered - wrong === planned ? {} : { note: `${answered - wrong} of ${planned} right` };
   return measured(
-    { id: `${contest.mix}.${peer}.rate`, label: `  ${load.target}`, unit: "calls/s", better: "higher", ...flaw },
+    {
+      id: `${contest.mix}.${peer}.rate`,
+      label: `  ${load.target}`,
+      unit: "calls/s",
+      better: "higher",
+      ...flaw,
+    },
     load.recorded.perSecond,
   );
 }
@@ -67,7 +73,10 @@ async function compete(
   }
   for (const peer of PEERS)
     if (!others.has(peer)) measures.push(notGiven(describe(contest, peer, peer), `--${peer} URL`));
-  return [...measures, completeness(`${contest.mix}.right`, `  ${contest.label}: ours answered rightly`, before)];
+  return [
+    ...measures,
+    completeness(`${contest.mix}.right`, `  ${contest.label}: ours answered rightly`, before),
+  ];
 }
 
 export const peers: Suite = {
@@ -80,7 +89,12 @@ export const peers: Suite = {
       ["floor", session.use(createCommandTarget({ command: [INTERPRETER], env: coldEnvironment() }))],
     ]);
     for (const [name, make] of session.peers) others.set(name, session.use(make()));
-    await saturate(session, "warming up", ours, take(createMix("light", session.random()), session.size(300, 64)));
+    await saturate(
+      session,
+      "warming up",
+      ours,
+      take(createMix("light", session.random()), session.size(300, 64)),
+    );
     const measures: Measure[] = [];
     for (const contest of CONTESTS) measures.push(...(await compete(session, contest, ours, others)));
     return { measures };

@@ -73,7 +73,10 @@ function openSession(options: SessionOptions): Opened {
       size: (full, few) => (quick ? few : full),
       random: () => createRandom(options.seed ?? SEED),
       async startService(asked: ServiceOptions = {}) {
-        const args = [...(asked.entry === undefined ? (options.serviceFlags ?? []) : []), ...(asked.args ?? [])];
+        const args = [
+          ...(asked.entry === undefined ? (options.serviceFlags ?? []) : []),
+          ...(asked.args ?? []),
+        ];
         const service = await Service.start({ ...asked, args });
         services.push(service);
         return service;

@@ -47,7 +47,13 @@ async function replace(session: Session, service: Service): Promise<Measure[]> {
   const worst = lost.toSorted((one, two) => excess(two) - excess(one))[0] as LoadResult;
   return [
     measured(
-      { id: "replace.worst", label: "a fork server killed under load: the slowest call beyond the median", unit: "ms", better: "lower", target: REPLACED_MS_MAX },
+      {
+        id: "replace.worst",
+        label: "a fork server killed under load: the slowest call beyond the median",
+        unit: "ms",
+        better: "lower",
+        target: REPLACED_MS_MAX,
+      },
       Math.max(...lost.map(excess)),
     ),
     measured(
@@ -73,7 +79,13 @@ export const start: Suite = {
     return {
       measures: [
         measured(
-          { id: "first_call", label: "process start to the first answer, all scientific modules", unit: "s", better: "lower", target: START_S_MAX },
+          {
+            id: "first_call",
+            label: "process start to the first answer, all scientific modules",
+            unit: "s",
+            better: "lower",
+            target: START_S_MAX,
+          },
           ...starts,
         ),
         ...(await replace(session, service)),

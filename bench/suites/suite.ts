@@ -60,4 +60,5 @@ export function completeness(id: string, label: string, load: LoadResult): Measu
   };
 }
 
-export const sum = (values: Iterable<number>): number => [...values].reduce((total, value) => total + value, 0);
+export const sum = (values: Iterable<number>): number =>
+  [...values].reduce((total, value) => total + value, 0);

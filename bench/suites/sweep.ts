@@ -34,7 +34,11 @@ const withOutput = (bytes: number): Planned =>
   planned({ source: `print("x" * ${bytes - 1})\n` }, `${"x".repeat(bytes - 1)}\n`);
 const withFiles = (count: number): Planned =>
   planned(
-    { files: Object.fromEntries(Array.from({ length: count }, (_, index) => [`file-${index}.txt`, "content\n"])) },
+    {
+      files: Object.fromEntries(
+        Array.from({ length: count }, (_, index) => [`file-${index}.txt`, "content\n"]),
+      ),
+    },
     "42\n",
   );
 
@@ -46,7 +50,10 @@ const SLOTS = [1, 2, 4, 8, 16, 32, 64] as const;
 async function inFlight(session: Session, target: Target): Promise<Point[]> {
   const points: Point[] = [];
   for (const x of session.quick ? IN_FLIGHT.slice(0, 3) : IN_FLIGHT) {
-    const calls = take(mixOf([TRIVIAL_PYTHON], session.random()), session.size(Math.max(1500, x), Math.max(64, x)));
+    const calls = take(
+      mixOf([TRIVIAL_PYTHON], session.random()),
+      session.size(Math.max(1500, x), Math.max(64, x)),
+    );
     const batch = Math.min(BATCH, x);
     const requests = Math.ceil(x / batch);
     const load = await session.load(`${x} in flight`, target, (options) =>
@@ -88,7 +95,12 @@ async function slots(session: Session): Promise<Point[]> {
 function measuresOf(axis: Axis, points: readonly Point[]): Measure[] {
   return points.flatMap(({ x, load }) => [
     measured(
-      { id: `${axis.id}.${x}.cpu`, label: `${axis.title}, ${x} ${axis.xLabel}`, unit: "ms CPU/call", better: "lower" },
+      {
+        id: `${axis.id}.${x}.cpu`,
+        label: `${axis.title}, ${x} ${axis.xLabel}`,
+        unit: "ms CPU/call",
+        better: "lower",
+      },
       cpuPerCall(load),
     ),
     measured(
@@ -107,7 +119,12 @@ function curvesOf(axis: Axis, points: readonly Point[]): Curve[] {
   });
   const shared = { xLabel: axis.xLabel, isLogarithmic: true };
   return [
-    { ...shared, title: `${axis.title}: CPU`, yLabel: "ms CPU/call", lines: [line("CPU of a call", cpuPerCall)] },
+    {
+      ...shared,
+      title: `${axis.title}: CPU`,
+      yLabel: "ms CPU/call",
+      lines: [line("CPU of a call", cpuPerCall)],
+    },
     {
       ...shared,
       title: `${axis.title}: rate`,

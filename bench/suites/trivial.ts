@@ -59,11 +59,22 @@ function tell(kind: Kind, rounds: readonly { load: LoadResult; reference: Refere
   const loop = kind.refer === isolateLoop ? "bare isolate loop" : "bare fork loop";
   return [
     measured(
-      { id: `${id}.ratio`, label: `${label}: calls/s against the ${loop}`, unit: "x", better: "higher", target: RATIO_MIN },
+      {
+        id: `${id}.ratio`,
+        label: `${label}: calls/s against the ${loop}`,
+        unit: "x",
+        better: "higher",
+        target: RATIO_MIN,
+      },
       ...of((load, reference) => load.recorded.perSecond / reference.perSecond),
     ),
     measured(
-      { id: `${id}.all_cores`, label: "  against that loop on every core at once", unit: "x", better: "higher" },
+      {
+        id: `${id}.all_cores`,
+        label: "  against that loop on every core at once",
+        unit: "x",
+        better: "higher",
+      },
       ...of((load, reference) => load.recorded.perSecond / reference.allCoresPerSecond),
     ),
     measured(
@@ -75,7 +86,12 @@ function tell(kind: Kind, rounds: readonly { load: LoadResult; reference: Refere
       ...of((load) => load.recorded.perSecond),
     ),
     measured(
-      { id: `${id}.cpu`, label: "  CPU of the service and its children", unit: "ms CPU/call", better: "lower" },
+      {
+        id: `${id}.cpu`,
+        label: "  CPU of the service and its children",
+        unit: "ms CPU/call",
+        better: "lower",
+      },
       ...of(cpuPerCall),
     ),
   ];

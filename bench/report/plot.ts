@@ -1,0 +1,149 @@
+/** Line plots as inline SVG. Colours are classes of the page's style sheet, so that a plot follows its theme. */
+
+export interface PlotLine {
+  readonly name: string;
+  readonly points: readonly (readonly [number, number])[];
+}
+
+export interface Plot {
+  readonly title: string;
+  readonly xLabel: string;
+  readonly yLabel: string;
+  readonly lines: readonly PlotLine[];
+  readonly xIsLogarithmic?: boolean;
+  /** Texts for values on the x axis; the values in between have no tick. */
+  readonly xTicks?: readonly (readonly [number, string])[];
+}
+
+const WIDTH = 440;
+const HEIGHT = 220;
+const MARGIN = { left: 52, right: 14, top: 34, bottom: 34 } as const;
+const Y_TICKS = 4;
+const X_TICKS = 5;
+
+export function escapeText(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.codePointAt(0)};`);
+}
+
+/** A number for an axis: few characters, no exponent. */
+export function tickText(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 1e6) return `${Number((value / 1e6).toPrecision(3))}M`;
+  if (size >= 1e4) return `${Number((value / 1e3).toPrecision(3))}k`;
+  return String(Number(value.toPrecision(3)));
+}
+
+/** Round steps of 1, 2 or 5 times a power of ten that cover 0 to `max` in about `count` parts. */
+export function ticks(max: number, count: number): number[] {
+  if (!(max > 0)) return [0, 1];
+  const raw = max / count;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((one) => one >= raw) ?? raw;
+  const all: number[] = [];
+  for (let index = 0; index === 0 || (all.at(-1) ?? 0) < max; index += 1) all.push(index * step);
+  return all;
+}
+
+interface Scale {
+  readonly at: (value: number) => number;
+  readonly ticks: readonly (readonly [number, string])[];
+}
+
+function xScale({ lines, xIsLogarithmic, xTicks }: Plot): Scale {
+  const values = lines.flatMap(({ points }) => points.map(([x]) => x));
+  const width = WIDTH - MARGIN.left - MARGIN.right;
+  if (xIsLogarithmic === true) {
+    const low = Math.log10(Math.max(Math.min(...values), 1e-9));
+    const high = Math.max(Math.log10(Math.max(...values)), low + 1e-9);
+    const distinct = [...new Set(values)].map((value) => [value, tickText(value)] as const);
+    return {
+      at: (value) => MARGIN.left + ((Math.log10(value) - low) / (high - low)) * width,
+      ticks: xTicks ?? distinct,
+    };
+  }
+  const even = ticks(Math.max(...values), X_TICKS);
+  const high =
+    xTicks === undefined ? (even.at(-1) ?? 1) : Math.max(...values, ...xTicks.map(([value]) => value));
+  return {
+    at: (value) => MARGIN.left + (value / high) * width,
+    ticks: xTicks ?? even.map((value) => [value, tickText(value)] as const),
+  };
+}
+
+function yScale({ lines }: Plot): Scale {
+  const even = ticks(Math.max(...lines.flatMap(({ points }) => points.map(([, y]) => y))), Y_TICKS);
+  const high = even.at(-1) ?? 1;
+  const height = HEIGHT - MARGIN.top - MARGIN.bottom;
+  return {
+    at: (value) => HEIGHT - MARGIN.bottom - (value / high) * height,
+    ticks: even.map((value) => [value, tickText(value)] as const),
+  };
+}
+
+const f = (value: number): string => String(Math.round(value * 10) / 10);
+
+function axes(plot: Plot, x: Scale, y: Scale): string {
+  const bottom = HEIGHT - MARGIN.bottom;
+  const horizontal = y.ticks.map(
+    ([value, text]) =>
+      `<line class="grid" x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${f(y.at(value))}" y2="${f(y.at(value))}"/>` +
+      `<text class="tick" x="${MARGIN.left - 6}" y="${f(y.at(value) + 3.5)}" text-anchor="end">${text}</text>`,
+  );
+  const vertical = x.ticks.map(
+    ([value, text]) =>
+      `<text class="tick" x="${f(x.at(value))}" y="${bottom + 14}" text-anchor="middle">${escapeText(text)}</text>`,
+  );
+  return (
+    `<text class="title" x="${MARGIN.left}" y="14">${escapeText(plot.title)}` +
+    `<tspan class="unit" dx="6">${escapeText(plot.yLabel)}</tspan></text>` +
+    `${horizontal.join("")}${vertical.join("")}` +
+    `<text class="tick" x="${WIDTH - MARGIN.right}" y="${HEIGHT - 4}" text-anchor="end">${escapeText(plot.xLabel)}</text>`
+  );
+}
+
+function drawLine({ name, points }: PlotLine, index: number, x: Scale, y: Scale, isAlone: boolean): string {
+  const places = points.map(([px, py]) => [x.at(px), y.at(py)] as const);
+  const path = places.map(([px, py], at) => `${at === 0 ? "M" : "L"}${f(px)} ${f(py)}`).join("");
+  const dots = places
+    .filter(() => points.length <= 12)
+    .map(([px, py], at) => {
+      const [vx, vy] = points[at] ?? [0, 0];
+      const told = `${name}: ${tickText(vy)} at ${tickText(vx)}`;
+      return `<circle class="dot s${index}" cx="${f(px)}" cy="${f(py)}" r="3"><title>${escapeText(told)}</title></circle>`;
+    });
+  const [firstX] = places[0] ?? [0];
+  const [lastX] = places.at(-1) ?? [0];
+  const base = HEIGHT - MARGIN.bottom;
+  const area = isAlone
+    ? `<path class="area s${index}" d="${path}L${f(lastX)} ${base}L${f(firstX)} ${base}Z"/>`
+    : "";
+  return `${area}<path class="line s${index}" d="${path}"/>${dots.join("")}`;
+}
+
+function legend(lines: readonly PlotLine[]): string {
+  if (lines.length < 2) return "";
+  const parts = lines.map(
+    ({ name }, index) =>
+      `<tspan class="key s${index}" dx="${index === 0 ? 0 : 8}">■</tspan><tspan class="tick" dx="3">${escapeText(name)}</tspan>`,
+  );
+  return `<text x="${WIDTH - MARGIN.right}" y="28" text-anchor="end">${parts.join("")}</text>`;
+}
+
+/** A plot, or nothing when there is nothing to draw. */
+export function drawPlot(asked: Plot): string {
+  const lines = asked.lines
+    .map((line) => ({
+      ...line,
+      points: line.points.filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y)),
+    }))
+    .filter(({ points }) => points.length > 0);
+  if (lines.length === 0) return "";
+  const plot = { ...asked, lines };
+  const x = xScale(plot);
+  const y = yScale(plot);
+  const drawn = lines.map((line, index) => drawLine(line, index, x, y, lines.length === 1));
+  return (
+    `<svg class="plot" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeText(plot.title)}">` +
+    `${axes(plot, x, y)}${drawn.join("")}${legend(lines)}</svg>`
+  );
+}
