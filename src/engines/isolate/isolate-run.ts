@@ -183,6 +183,8 @@ export class IsolateRun {
   async #drive(): Promise<void> {
     const source = this.#begin();
     await this.#turn(() => this.#first(source));
+    if (this.#ending === undefined && this.#warm.enter.applySync(undefined, ["endIfIdle"]) === true)
+      return this.#finish();
     for (let turns = 1; this.#ending === undefined; turns++) {
       const waitMs = await this.#turn(() => this.#call("turn"));
       if (typeof waitMs === "number" && waitMs < 0) return this.#finish();

@@ -38,9 +38,18 @@ export function compileFailure(error: unknown, file: string): CompileFailure {
   return { kind: "failure", message, file: place, line: Number(line), column: Math.max(1, Number(column)) };
 }
 
-async function attempt<T>(compile: Promise<T>, file: string): Promise<T | CompileFailure> {
+/** Length up to which compiling a source takes no longer than going to another thread and back. */
+const SHORT_SOURCE = 16_384;
+
+function compileScript(isolate: ivm.Isolate, code: string, origin: ivm.ScriptOrigin) {
+  return code.length > SHORT_SOURCE
+    ? isolate.compileScript(code, origin)
+    : isolate.compileScriptSync(code, origin);
+}
+
+async function attempt<T>(compile: () => T | Promise<T>, file: string): Promise<T | CompileFailure> {
   try {
-    return await compile;
+    return await compile();
   } catch (error) {
     return compileFailure(error, file);
   }
@@ -57,12 +66,13 @@ export async function compileProgram(
 ): Promise<CompiledProgram> {
   const text = withoutHashbang(source);
   const script = isCell
-    ? await attempt(isolate.compileScript(text, { filename: file }), file)
+    ? await attempt(() => compileScript(isolate, text, { filename: file }), file)
     : await attempt(
-        isolate.compileScript(`${SCRIPT_PREFIX}${text}${SCRIPT_SUFFIX}`, {
-          filename: file,
-          columnOffset: -SCRIPT_PREFIX.length,
-        }),
+        () =>
+          compileScript(isolate, `${SCRIPT_PREFIX}${text}${SCRIPT_SUFFIX}`, {
+            filename: file,
+            columnOffset: -SCRIPT_PREFIX.length,
+          }),
         file,
       );
   if (!isFailure(script)) return isCell ? { kind: "cell" } : { kind: "script", script };
@@ -70,11 +80,11 @@ export async function compileProgram(
     const cell = await asyncCell(isolate, text, file);
     if (cell !== undefined) return { kind: "async-cell", script: cell };
   }
-  const module = await attempt(isolate.compileModule(text, { filename: file }), file);
+  const module = await attempt(() => isolate.compileModule(text, { filename: file }), file);
   if (!isFailure(module)) return { kind: "module", module };
   if (MODULE_SYNTAX.test(script.message)) return module;
   // By itself the source fails as Node says, where the wrapper's end can make another error of it.
-  const bare = await attempt(isolate.compileScript(text, { filename: file }), file);
+  const bare = await attempt(() => compileScript(isolate, text, { filename: file }), file);
   return isFailure(bare) && bare.message !== "Illegal return statement" ? bare : script;
 }
 
@@ -92,7 +102,7 @@ async function asyncCell(
 ): Promise<ivm.Script | undefined> {
   const compile = async (code: string) => {
     const script = await attempt(
-      isolate.compileScript(code, { filename: file, columnOffset: -ASYNC_PREFIX.length }),
+      () => compileScript(isolate, code, { filename: file, columnOffset: -ASYNC_PREFIX.length }),
       file,
     );
     return isFailure(script) ? undefined : script;

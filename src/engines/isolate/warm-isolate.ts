@@ -121,8 +121,6 @@ export class GuestLibrary {
       listener: undefined as GuestListener | undefined,
       onCatastrophe: () => {},
     };
-    // The first entry by another thread costs it 0.6 ms; a program's own would come too late.
-    isolate.compileScript("0").catch(() => undefined);
     return warm;
   }
 

@@ -262,11 +262,15 @@ function wait() {
   return MathMax(0, dueTimer().due - now());
 }
 
+/** True when nothing is left to wait for or to run. */
+const isIdle = () => tickAt === ticks.length && referencedImmediates === 0 && referenced === 0;
+
 module.exports = {
   NOTHING_LEFT,
   clearImmediate,
   clearInterval,
   clearTimeout,
+  isIdle,
   nextTick,
   runTicks,
   setImmediate,

@@ -157,6 +157,16 @@ exports.turn = () => {
   return ENDED;
 };
 
+/**
+ * Ends a program that has nothing left to do, if none of its code is to run for that: the host may enter by this on
+ * the thread on which it hears all else.
+ */
+exports.endIfIdle = () => {
+  if (require.isWhole() || !isMainSettled || !loop.isIdle()) return false;
+  finish.finish();
+  return true;
+};
+
 /** A promise was rejected and nobody handled it; the host has only a copy of the error. */
 exports.rejected = (name, message, stack) =>
   guard(() => fatal.unhandledRejection(errorLike(name, message, stack)));
