@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { PACKAGE_ROOT } from "./place.ts";
 
 export interface Machine {
   readonly cpu: string;
@@ -44,8 +45,7 @@ export function describeMachine(interpreter: string): Machine {
 }
 
 export function describeOrigin(): Origin {
-  const root = path.resolve(import.meta.dirname, "../..");
-  if (!fs.existsSync(path.join(root, ".git"))) return { commit: "unknown", changed: false };
-  const commit = firstLine("git", ["rev-parse", "HEAD"], root);
-  return { commit, changed: firstLine("git", ["status", "--porcelain"], root) !== "" };
+  if (!fs.existsSync(path.join(PACKAGE_ROOT, ".git"))) return { commit: "unknown", changed: false };
+  const commit = firstLine("git", ["rev-parse", "HEAD"], PACKAGE_ROOT);
+  return { commit, changed: firstLine("git", ["status", "--porcelain"], PACKAGE_ROOT) !== "" };
 }

@@ -1,8 +1,7 @@
 /** The service, or another server that tells its address and has a /readyz, as a process of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
-import path from "node:path";
+import { moduleFile, PACKAGE_ROOT } from "./place.ts";
 
-const root = path.resolve(import.meta.dirname, "../..");
 const READY_TIMEOUT_MS = 180_000;
 const STOP_TIMEOUT_MS = 45_000;
 const READY_POLL_MS = 25;
@@ -11,7 +10,7 @@ const LINES_KEPT = 40;
 const pause = (delayMs: number) => new Promise((resolve) => setTimeout(resolve, delayMs));
 
 export interface ServiceOptions {
-  /** Relative to the package. Default: the service itself. */
+  /** A module, named as in the repository. Default: the service itself. */
   readonly entry?: string;
   readonly args?: readonly string[];
 }
@@ -40,9 +39,9 @@ export class Service {
    * Starts the server on a free port and waits until it is ready.
    * @throws Error with the end of its log when it does not come up.
    */
-  static async start({ entry = "src/main.ts", args = [] }: ServiceOptions = {}): Promise<Service> {
-    const words = [path.resolve(root, entry), "serve", "--http.port", "0", ...args];
-    const child = spawn(process.execPath, words, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  static async start({ entry = "src/main", args = [] }: ServiceOptions = {}): Promise<Service> {
+    const words = [moduleFile(entry), "serve", "--http.port", "0", ...args];
+    const child = spawn(process.execPath, words, { cwd: PACKAGE_ROOT, stdio: ["ignore", "pipe", "pipe"] });
     const lines: string[] = [];
     const url = await addressOf(child, lines).catch((error: unknown) => {
       child.kill("SIGKILL");

@@ -6,13 +6,13 @@ import path from "node:path";
 import { promisify } from "node:util";
 import type { Program } from "../../workload/mix.ts";
 import { chooseProfile, type ImportProfile } from "../../src/engines/container/import-profiles.ts";
+import { PACKAGE_ROOT } from "../machine/place.ts";
 import { importedNames } from "../../src/engines/container/source-scan.ts";
 
 export const INTERPRETER = "/usr/bin/python3";
 
-const root = path.resolve(import.meta.dirname, "../..");
-const PRELOAD = path.join(root, "sandbox-images/python/forkserver");
-const PACKAGES = path.join(root, ".rollcall/python/packages");
+const PRELOAD = path.join(PACKAGE_ROOT, "sandbox-images/python/forkserver");
+const PACKAGES = path.join(PACKAGE_ROOT, ".rollcall/python/packages");
 const SCRIPT = path.join(import.meta.dirname, "fork_loop.py");
 
 /** Directories of packages: as set-up put them, or the machine's own. */

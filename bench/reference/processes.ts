@@ -1,7 +1,7 @@
 /** References that are processes of their own: the isolate loop, and an interpreter that starts and does nothing. */
 import { execFile, spawnSync } from "node:child_process";
-import path from "node:path";
 import { promisify } from "node:util";
+import { moduleFile } from "../machine/place.ts";
 import { Histogram } from "../load/histogram.ts";
 import { quantilesOf, type Quantiles } from "../load/recorder.ts";
 
@@ -11,10 +11,13 @@ export interface IsolateLoopResult {
   readonly cpuMs: number;
 }
 
-const ENTRY = path.join(import.meta.dirname, `isolate-loop.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`);
-
 export async function runIsolateLoop(threads: number, calls: number): Promise<IsolateLoopResult> {
-  const args = ["--no-node-snapshot", ENTRY, String(threads), String(calls)];
+  const args = [
+    "--no-node-snapshot",
+    moduleFile("bench/reference/isolate-loop"),
+    String(threads),
+    String(calls),
+  ];
   const { stdout } = await promisify(execFile)(process.execPath, args);
   return JSON.parse(stdout) as IsolateLoopResult;
 }

@@ -105,10 +105,11 @@ function loadSection(load: LoadResult, isOpen: boolean): string {
 
 function suiteSection(suite: SuiteResult): string {
   const curves = suite.curves.map((curve) => drawPlot({ ...curve, xIsLogarithmic: curve.isLogarithmic }));
+  const weight = ({ name, recorded }: LoadResult) => (name.includes("warming up") ? 0 : recorded.answered);
   const isLong = ({ recorded }: LoadResult) => recorded.seconds.length >= PLOTTED_SECONDS_MIN;
   const loads = suite.loads
     .filter(isLong)
-    .toSorted((one, two) => two.recorded.answered - one.recorded.answered)
+    .toSorted((one, two) => weight(two) - weight(one))
     .map((load, index) => loadSection(load, index < LOADS_OPEN));
   const failure =
     suite.failure === null ? "" : `<p class="warning failure">not finished: ${escapeText(suite.failure)}</p>`;

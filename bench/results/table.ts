@@ -4,7 +4,7 @@ import type { Comparison } from "./compare.ts";
 import { stateOf, type Measure, type ResultFile, type State, type SuiteResult } from "./schema.ts";
 
 const LABEL_WIDTH = 68;
-const NUMBER_WIDTH = 16;
+const NUMBER_WIDTH = 22;
 
 const PAINT: Readonly<Record<State, (text: string) => string>> = {
   met: ink.green,

@@ -16,7 +16,7 @@ interface Way {
   readonly perCoreMin?: number;
 }
 
-const STUB = "bench/stub/main.ts";
+const STUB = "bench/stub/main";
 
 const WAYS: readonly Way[] = [
   {
@@ -48,7 +48,7 @@ const WAYS: readonly Way[] = [
   {
     id: "fastify",
     label: "bare Fastify, one small JSON route",
-    entry: "bench/stub/bare-fastify.ts",
+    entry: "bench/stub/bare-fastify",
     transfer: "single",
     requests: 32,
     calls: [60_000, 2000],

@@ -4,12 +4,12 @@ import { sendClosed } from "../load/send.ts";
 import { findProcesses } from "../machine/cpu.ts";
 import type { Service } from "../machine/service.ts";
 import { measured, type LoadResult, type Measure } from "../results/schema.ts";
+import type { Target } from "../targets/target.ts";
 import { nativeTarget } from "./saturate.ts";
 import { completeness, type Session, type Suite } from "./suite.ts";
 
 const START_S_MAX = 3;
 const REPLACED_MS_MAX = 100;
-const KILL_AFTER_MS = 300;
 /** What the command line of the fork server without modules holds. */
 const PLAIN_SERVER = '"modules":[]';
 
@@ -29,21 +29,32 @@ async function startOnce(session: Session): Promise<{ seconds: number; service: 
 /** How much longer than the median the slowest call took. */
 const excess = ({ recorded }: LoadResult): number => recorded.latency.maxMs - recorded.latency.p50Ms;
 
+/** The target, which loses its plain fork servers when a third of the calls are sent. */
+function losing(target: Target, servicePid: number, calls: number): Target {
+  let sent = 0;
+  return {
+    ...target,
+    send(some, onAnswer) {
+      if ((sent += 1) === Math.ceil(calls / 3)) {
+        const servers = findProcesses(servicePid, PLAIN_SERVER);
+        if (servers.length === 0) throw new Error("no fork server was found that could be killed");
+        for (const pid of servers) process.kill(pid, "SIGKILL");
+      }
+      return target.send(some, onAnswer);
+    },
+  };
+}
+
 async function replace(session: Session, service: Service): Promise<Measure[]> {
   const target = nativeTarget(session, service, "single", 1);
-  const calls = take(mixOf([TRIVIAL_PYTHON], session.random()), session.size(500, 100));
-  const send = (name: string) =>
-    session.load(name, target, (options) => sendClosed({ ...options, calls, requests: 1 }));
-  await send("warming up");
-  const calm = await send("no fork server lost");
+  const calls = take(mixOf([TRIVIAL_PYTHON], session.random()), session.size(900, 300));
+  const send = (name: string, to: Target) =>
+    session.load(name, to, (options) => sendClosed({ ...options, calls, requests: 1 }));
+  await send("warming up", target);
+  const calm = await send("no fork server lost", target);
   const lost: LoadResult[] = [];
-  for (let round = 0; round < session.size(3, 1); round += 1) {
-    const timer = setTimeout(() => {
-      for (const pid of findProcesses(service.pid, PLAIN_SERVER)) process.kill(pid, "SIGKILL");
-    }, KILL_AFTER_MS);
-    lost.push(await send("a fork server lost"));
-    clearTimeout(timer);
-  }
+  for (let round = 0; round < session.size(3, 1); round += 1)
+    lost.push(await send("a fork server lost", losing(target, service.pid, calls.length)));
   const worst = lost.toSorted((one, two) => excess(two) - excess(one))[0] as LoadResult;
   return [
     measured(
