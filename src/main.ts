@@ -114,9 +114,9 @@ async function doctor(config: Config): Promise<number> {
   return findings.some(({ state }) => state === "fail") ? 1 : 0;
 }
 
-/** The bench lies beside src/, or in the built tree; its path is put together here so that neither build needs the other. */
+/** The bench is compiled by itself, after this, so its path is put together here and no compiler follows it. */
 async function bench(argv: readonly string[]): Promise<number> {
-  const place = import.meta.url.endsWith(".ts") ? "../bench/main.ts" : "./measuring/bench/main.js";
+  const place = import.meta.url.endsWith(".ts") ? "../bench/main.ts" : "./bench/main.js";
   const { runBench } = (await import(new URL(place, import.meta.url).href)) as {
     runBench: (argv: readonly string[]) => Promise<number>;
   };
