@@ -119,6 +119,7 @@ export async function compose(config: Config, options: ComposeOptions): Promise<
         id === "python" ? (container?.pythonVersion ?? "") : id === "bash" ? shell : process.versions.node,
       now: () => performance.now(),
       newId: randomUUID,
+      onFault: (engine, { kind, message }) => options.log.warn({ engine, kind }, message),
       ...(options.checkShape === undefined ? {} : { checkShape: options.checkShape }),
     },
     confinement,

@@ -39,8 +39,9 @@ export interface SoakReport {
   readonly remains: readonly string[];
 }
 
-/** Calls of the same mix before the first sample. */
-const WARM_CALLS = 200;
+/** Calls of the same mix before the first sample: this share of what is asked for, at most so many. */
+const WARM_SHARE = 0.2;
+const WARM_CALLS_MAX = 400;
 const PROGRESS_MS = 1000;
 /** How long what a sandbox still has to clear away may take. Milliseconds. */
 const QUIET_MS_MAX = 20_000;
@@ -54,7 +55,7 @@ async function settle(take: () => Promise<Sample>, url: string, first: Sample | 
   for (let waited = 0; waited < QUIET_MS_MAX; waited += LOOK_MS) {
     const same =
       first === undefined || (sample.processes === first.processes && sample.cgroups === first.cgroups);
-    if (same && sample.zombies === 0 && (await isQuiet(url))) break;
+    if (same && (await isQuiet(url))) break;
     await pause(LOOK_MS);
     sample = await take();
   }
@@ -84,7 +85,7 @@ async function loadAndSample(
   const plan = createPlan(options.seed);
   const { signal, inFlight } = options;
   await warmUp(client, (await readMetrics(service.url)).value("rollcall_slots"));
-  await sendLoad(client, plan, tally, { calls: WARM_CALLS, inFlight, signal });
+  await sendLoad(client, plan, tally, { calls: Math.min(WARM_CALLS_MAX, options.calls * WARM_SHARE), inFlight, signal });
   const startedMs = performance.now();
   const seconds = () => (performance.now() - startedMs) / 1000;
   const progress = setInterval(() => options.onProgress?.(tally, seconds()), PROGRESS_MS);

@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { once } from "node:events";
 import { chmod, chown, mkdir, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { totalmem } from "node:os";
 import { join } from "node:path";
 import { uidRangeStart } from "./bundle.ts";
@@ -124,23 +124,38 @@ export class MachineConfinement implements Confinement {
   }
 
   async launch(spec: ContainerSpec): Promise<Container> {
-    const container = await launchContainer(this.#options, spec, this.#ordinalOf(spec.name));
+    const { name } = spec;
+    const launched = launchContainer(this.#options, spec, this.#ordinalOf(name));
+    const container = await launched.catch(async (error: unknown) => {
+      await this.#forget(name);
+      throw error;
+    });
     this.#containers.add(container);
     void container.exited.then(() => {
       this.#containers.delete(container);
-      this.#ordinals.delete(spec.name);
+      this.#ordinals.delete(name);
     });
     return container;
   }
 
   async openControl(name: string, uid: number): Promise<Control> {
+    const listener = createServer();
+    try {
+      return { directory: await this.#listen(listener, name, uid), listener };
+    } catch (error) {
+      listener.close();
+      await this.#forget(name);
+      throw error;
+    }
+  }
+
+  async #listen(listener: Server, name: string, uid: number): Promise<string> {
     const directory = join(this.#options.directory, name, "control");
     await mkdir(join(this.#options.directory, name), { recursive: true, mode: 0o755 });
     await mkdir(directory, { recursive: true, mode: 0o700 });
     for (const controller of ["memory", "pids", "cpuacct"])
       await mkdir(join(directory, "cgroup", controller), { recursive: true, mode: 0o755 });
     const path = join(directory, "control.sock");
-    const listener = createServer();
     // Out of reach in its directory until it belongs to the one user who is to connect. Not by a umask: that is the
     // whole process's, whose other threads make directories at the same time.
     listener.listen(path);
@@ -149,7 +164,14 @@ export class MachineConfinement implements Confinement {
     await chown(path, owner, owner);
     await chmod(path, 0o600);
     await chmod(directory, 0o755);
-    return { directory, listener };
+    return directory;
+  }
+
+  /** Removes what was made for a container that did not start: one that is tried again must not fill the machine. */
+  async #forget(name: string): Promise<void> {
+    this.#ordinals.delete(name);
+    await this.tree.remove(name).catch(() => undefined);
+    await rm(join(this.#options.directory, name), { recursive: true, force: true }).catch(() => undefined);
   }
 
   /** The container's number, which decides its range of user ids. */

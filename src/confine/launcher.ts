@@ -76,6 +76,8 @@ class RunningContainer implements Container {
   readonly #identity: Identity;
   readonly #process: ChildProcess;
   readonly #pidFile: string;
+  /** Leaves that are being made. */
+  readonly #making = new Set<Promise<void>>();
   #stderr = "";
   #init: { pid: number; since: string | null } | null = null;
   #closing: Promise<void> | null = null;
@@ -111,8 +113,16 @@ class RunningContainer implements Container {
     else if (init === null && this.#process.exitCode === null) this.#process.kill("SIGKILL");
   }
 
-  createLeaf(leaf: string): Promise<void> {
-    return this.#options.tree.createLeaf(this.name, leaf, this.#identity.owner);
+  /** A leaf made while the tree is being removed would bring the directories above it back. */
+  async createLeaf(leaf: string): Promise<void> {
+    if (this.#closing !== null) throw new Error(`the container ${this.name} is closed`);
+    const made = this.#options.tree.createLeaf(this.name, leaf, this.#identity.owner);
+    this.#making.add(made);
+    try {
+      await made;
+    } finally {
+      this.#making.delete(made);
+    }
   }
 
   async killLeaf(leaf: string): Promise<void> {
@@ -134,6 +144,7 @@ class RunningContainer implements Container {
   async #end(): Promise<void> {
     this.kill();
     await this.exited;
+    await Promise.allSettled(this.#making);
     // The runtime process may have died before the container did.
     for (const pid of await this.#options.tree.processes(this.name).catch(() => [])) killProcess(pid);
     await deleteContainer(this.#options.runtime, this.#identity.state, this.#identity.id);

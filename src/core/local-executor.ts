@@ -19,7 +19,7 @@ import { concludeWithoutRun } from "./conclude.ts";
 import { type Flight, InFlight, waitFor } from "./in-flight.ts";
 import type { CallObserver, Observed } from "./observer.ts";
 import { Pool } from "./pool.ts";
-import type { Engine } from "./ports.ts";
+import type { Engine, SandboxFault } from "./ports.ts";
 
 export interface LocalExecutorOptions {
   readonly engines: readonly Engine[];
@@ -35,6 +35,8 @@ export interface LocalExecutorOptions {
   readonly newId: () => string;
   /** Checks the shape of a call where no schema has done so before. Default: none. */
   readonly checkShape?: (call: unknown, pointer: string) => void;
+  /** Told of every sandbox that failed, with the words that a log needs. */
+  readonly onFault?: (engine: string, fault: SandboxFault) => void;
 }
 
 const ANONYMOUS = "anonymous";
@@ -55,7 +57,12 @@ export class LocalExecutor implements Executor {
     this.#pools = new Map(
       options.engines.map((engine) => [
         engine.name,
-        new Pool({ engine, observer: options.observer, now: options.now }),
+        new Pool({
+          engine,
+          observer: options.observer,
+          now: options.now,
+          ...(options.onFault === undefined ? {} : { onFault: options.onFault }),
+        }),
       ]),
     );
     options.observer.watch(() => this.observed());

@@ -34,6 +34,8 @@ export interface PoolOptions {
   readonly engine: Engine;
   readonly observer: CallObserver;
   readonly now: () => number;
+  /** Told of every sandbox that failed, with the words that a log needs. */
+  readonly onFault?: (engine: string, fault: SandboxFault) => void;
 }
 
 export class Pool {
@@ -45,6 +47,7 @@ export class Pool {
   readonly #idle: Slot[] = [];
   #running = 0;
   #meanRunMs = 0;
+  readonly #onFault: PoolOptions["onFault"];
   #outage: NodeJS.Timeout | null = null;
   #lastFault = "";
   /** Sandboxes that are being closed. */
@@ -55,6 +58,7 @@ export class Pool {
     this.#engine = options.engine;
     this.#observer = options.observer;
     this.#now = options.now;
+    this.#onFault = options.onFault;
     this.#slots = Array.from({ length: options.engine.slots }, (_, index) => ({
       index,
       state: "starting" as const,
@@ -216,11 +220,13 @@ export class Pool {
     void this.#reopen(slot, fault.kind);
   }
 
-  #fault(error: unknown): SandboxFault {
+  /** @param kind name of what is no SandboxFault */
+  #fault(error: unknown, kind = "engine_bug"): SandboxFault {
     const fault =
-      error instanceof SandboxFault ? error : new SandboxFault("engine_bug", String(error), { cause: error });
+      error instanceof SandboxFault ? error : new SandboxFault(kind, String(error), { cause: error });
     this.#lastFault = fault.message;
     this.#observer.fault(this.#engine.name, fault.kind);
+    this.#onFault?.(this.#engine.name, fault);
     return fault;
   }
 
@@ -300,7 +306,7 @@ export class Pool {
     if (this.#closed) return;
     slot.state = "down";
     slot.failures++;
-    this.#fault(error);
+    this.#fault(error, "open_failed");
     if (this.#outage === null && this.#slots.every((one) => one.state === "down")) {
       this.#outage = setTimeout(() => this.#failWaiting(), OUTAGE_MS_MAX);
       this.#outage.unref();

@@ -44,6 +44,8 @@ const MACHINE_PACKAGES = [
   "/usr/local/lib/python3.12/dist-packages",
   "/usr/local/lib/python3.13/dist-packages",
 ];
+/** A fork server that cannot start is tried again after this long, then after twice that, and so on. */
+const RESTART_DELAY_MS_MIN = 200;
 const RESTART_DELAY_MS_MAX = 5_000;
 
 /** What the fork server needs inside its user namespace to make slots; slots keep five, programs none. */
@@ -93,6 +95,8 @@ export class ContainerEngine implements Engine {
   #landlock = 0;
   readonly #missing = new Set<string>();
   #started = 0;
+  /** Starts in a row that did not succeed, by profile. */
+  readonly #failures = new Map<string, number>();
   #closed = false;
 
   constructor(options: ContainerEngineOptions) {
@@ -174,21 +178,27 @@ export class ContainerEngine implements Engine {
     const started = this.#launch(profile);
     this.#servers.set(profile.name, started);
     started.then(
-      (server) => server.ended.then(() => this.#replace(profile, started, 0)),
-      () => this.#replace(profile, started, RESTART_DELAY_MS_MAX),
+      async (server) => {
+        this.#failures.delete(profile.name);
+        await server.ended;
+        const message = `the fork server of profile ${profile.name} ended and is replaced`;
+        this.#replace(profile, started, new SandboxFault("fork_server_died", message), 0);
+      },
+      (error: unknown) => {
+        const failures = this.#failures.get(profile.name) ?? 0;
+        this.#failures.set(profile.name, failures + 1);
+        const delayMs = Math.min(RESTART_DELAY_MS_MAX, RESTART_DELAY_MS_MIN * 2 ** failures);
+        const message = `the fork server of profile ${profile.name} cannot start: ${asFault(error).message}`;
+        this.#replace(profile, started, new SandboxFault("fork_server_not_started", message), delayMs);
+      },
     );
     return started;
   }
 
   /** A fork server that ended is started anew at once, one that cannot start after a while. */
-  #replace(profile: ImportProfile, ended: Promise<ForkServer>, delayMs: number): void {
+  #replace(profile: ImportProfile, ended: Promise<ForkServer>, fault: SandboxFault, delayMs: number): void {
     if (this.#servers.get(profile.name) !== ended || this.#closed) return;
-    this.#options.onFault(
-      new SandboxFault(
-        "fork_server_died",
-        `the fork server of profile ${profile.name} ended and is replaced`,
-      ),
-    );
+    this.#options.onFault(fault);
     const restart = () => {
       if (this.#servers.get(profile.name) === ended) this.#servers.delete(profile.name);
       if (!this.#closed) this.#server(profile).catch(() => undefined);
@@ -207,7 +217,7 @@ export class ContainerEngine implements Engine {
       cgroup_v2: options.confinement.cgroupVersion === 2,
       inodes: SCRATCH_INODES,
     };
-    const { server, ready } = await ForkServer.start(options.confinement, {
+    const starting = ForkServer.start(options.confinement, {
       name: `python-${profile.name}-${this.#started++}`,
       argv: [
         options.interpreter,
@@ -222,6 +232,9 @@ export class ContainerEngine implements Engine {
       capabilities: CAPABILITIES,
       memoryBytes: FORK_SERVER_MEMORY_BYTES,
       pids: FORK_SERVER_PIDS,
+    });
+    const { server, ready } = await starting.catch((error: unknown) => {
+      throw asFault(error);
     });
     this.#python = ready.python;
     this.#landlock = ready.landlock;
@@ -239,4 +252,10 @@ export class ContainerEngine implements Engine {
       mounts.push({ source: packagesDirectory, target: PACKAGES_INSIDE, readOnly: true });
     return mounts;
   }
+}
+
+/** What the machine refuses (no space, no process) is a fault of a sandbox like any other. */
+function asFault(error: unknown): SandboxFault {
+  if (error instanceof SandboxFault) return error;
+  return new SandboxFault("fork_server_not_started", String(error), { cause: error });
 }

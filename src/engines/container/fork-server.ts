@@ -74,7 +74,12 @@ export class ForkServer {
     spec: Omit<ContainerSpec, "controlDirectory">,
   ): Promise<{ server: ForkServer; ready: ReadyMessage }> {
     const { directory, listener } = await confinement.openControl(spec.name, spec.uid);
-    const container = await confinement.launch({ ...spec, controlDirectory: directory });
+    const container = await confinement
+      .launch({ ...spec, controlDirectory: directory })
+      .catch((error: unknown) => {
+        listener.close();
+        throw error;
+      });
     const server = new ForkServer(container, listener);
     const timer = setTimeout(
       () =>
@@ -102,6 +107,8 @@ export class ForkServer {
     const leaf = `slot-${index}-${this.#opened++}`;
     const message = { index, uid: FIRST_SLOT_UID + index, disk_bytes: diskBytes, leaf };
     return this.#exclusive(async () => {
+      // It may have ended while earlier requests were answered.
+      if (this.#gone !== null) throw this.#gone;
       await this.#container.createLeaf(leaf);
       try {
         const { pid, socket, reader } = await this.#openProcess(index, message);

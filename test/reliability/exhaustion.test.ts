@@ -1,0 +1,146 @@
+/**
+ * What the machine runs out of while calls are in flight: memory in the containers of the fork servers, processes,
+ * the disk of the state directory. Each accepted call still gets exactly one Result, the fault is counted under its
+ * name, and the pool is whole again once there is enough.
+ */
+import { execFileSync, spawn } from "node:child_process";
+import { appendFileSync, chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { warmUp } from "../../scripts/soak/load.ts";
+import { readMetrics } from "../../scripts/soak/metrics.ts";
+import { createClient } from "../../src/client/index.ts";
+import type { Executor } from "../../src/contract/executor.ts";
+import type { Result } from "../../src/contract/result.ts";
+import { cgroupOf } from "../support/cgroup.ts";
+import { countLeftovers } from "../support/leftovers.ts";
+import { numberedCall, wrongAnswers } from "../support/numbered.ts";
+import { faultsOf, until, untilWhole } from "../support/pool.ts";
+import { processesByPart } from "../support/process-tree.ts";
+import { type Service, startService } from "../support/service.ts";
+
+const CALLS = 80;
+const STATE_BYTES = 2 << 20;
+/** A good deal of memory in each process, and always another one: the kernel has to end somebody. */
+const BALLOONS = `
+import os, sys, time
+open(sys.argv[1], "w").write(str(os.getpid()))
+while True:
+    if os.fork() == 0:
+        held = bytearray(128 << 20)
+        time.sleep(120)
+        os._exit(0)
+    time.sleep(0.02)
+`;
+
+const stateDirectory = mkdtempSync(join(tmpdir(), "rollcall-small-"));
+let service: Service;
+let client: Executor;
+let pid = 0;
+let before: Awaited<ReturnType<typeof holdings>>;
+
+/** What the service holds once every slot has made all that it makes at its first use. */
+async function holdings() {
+  await untilWhole(service.url);
+  await warmUp(client, (await readMetrics(service.url)).value("rollcall_slots"));
+  await untilWhole(service.url);
+  const connections = (await readMetrics(service.url)).value("rollcall_http_connections");
+  const { processes, cgroups, descriptors } = countLeftovers(pid);
+  return { processes, cgroups, descriptors: descriptors - connections };
+}
+
+beforeAll(async () => {
+  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${STATE_BYTES},mode=755`, "tmpfs", stateDirectory]);
+  chmodSync(stateDirectory, 0o755);
+  service = await startService([`--container.stateDirectory=${stateDirectory}`]);
+  client = createClient({ baseUrl: service.url, connections: CALLS });
+  pid = service.process.pid as number;
+  before = await holdings();
+});
+afterAll(async () => {
+  await client.close();
+  await service.stop();
+  execFileSync("umount", ["-l", stateDirectory]);
+  rmSync(stateDirectory, { recursive: true });
+});
+
+/** Sends calls, does harm while they are in flight, mends it, and holds the answers against what may be. */
+async function under(harm: () => Promise<void>, mend: () => void): Promise<Result[]> {
+  const results = Promise.all(
+    Array.from({ length: CALLS }, (_, index) => client.execute(numberedCall(index))),
+  );
+  try {
+    await harm();
+  } finally {
+    mend();
+  }
+  const answers = await results;
+  expect(wrongAnswers(answers)).toEqual([]);
+  await untilWhole(service.url);
+  const metrics = await readMetrics(service.url);
+  expect(metrics.value("rollcall_calls_total")).toBe(metrics.value("rollcall_calls_accepted_total"));
+  const healthy = await Promise.all(
+    Array.from({ length: 16 }, (_, index) => client.execute(numberedCall(index))),
+  );
+  expect(wrongAnswers(healthy, () => false)).toEqual([]);
+  return answers;
+}
+
+describe("with calls in flight", { timeout: 240_000 }, () => {
+  it("memory runs out in the container of every fork server", async () => {
+    const counted = await faultsOf(service.url, "fork_server_died");
+    const cgroup = cgroupOf(pid, "memory");
+    const servers = readdirSync(cgroup).filter((name) => name.startsWith("python-"));
+    expect(servers.length).toBeGreaterThan(2);
+    const balloons = servers.map((name) =>
+      spawn("python3", ["-c", BALLOONS, `${cgroup}/${name}/init/cgroup.procs`], { stdio: "ignore" }),
+    );
+    await under(
+      () =>
+        until(
+          "every fork server was ended",
+          async () => (await faultsOf(service.url, "fork_server_died")) >= counted + servers.length,
+        ),
+      () => balloons.forEach((balloon) => balloon.kill("SIGKILL")),
+    );
+  });
+
+  it("no process can be made any more", async () => {
+    const counted = await faultsOf(service.url, "slot_fault");
+    const bound = `${cgroupOf(pid, "pids")}/pids.max`;
+    await under(
+      async () => {
+        writeFileSync(bound, "1");
+        await until("calls fail for it", async () => (await faultsOf(service.url, "slot_fault")) > counted);
+      },
+      () => writeFileSync(bound, "32768"),
+    );
+  });
+
+  it("the disk of the state directory is full", async () => {
+    const filler = join(stateDirectory, "filler");
+    const fill = () => {
+      try {
+        for (;;) appendFileSync(filler, Buffer.alloc(4096));
+      } catch {
+        // Full.
+      }
+    };
+    await under(
+      () =>
+        until("a fork server cannot start for want of space", () => {
+          fill();
+          for (const server of processesByPart(pid).forkServer) process.kill(server, "SIGKILL");
+          fill();
+          return service.lines.some((line) => /fork_server_not_started.*ENOSPC/.test(line));
+        }),
+      () => rmSync(filler),
+    );
+    expect(await faultsOf(service.url, "fork_server_not_started")).toBeGreaterThan(0);
+  });
+
+  it("what the service holds afterwards is what it held before", async () => {
+    await expect.poll(holdings, { timeout: 60_000, interval: 500 }).toEqual(before);
+  });
+});
