@@ -6,8 +6,8 @@ export default defineConfig({
     // Processes, not threads: engines start children and some tests change the process they run in.
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 180_000,
     teardownTimeout: 20_000,
   },
 });

@@ -4,6 +4,7 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
+import { machineMounts } from "../support/leftovers.ts";
 
 export interface Inventory {
   /** Processes by cgroup. */
@@ -90,8 +91,7 @@ function descriptors(): string[] {
   });
 }
 
-const mounts = (pid: string): string[] =>
-  attempt(() => readFileSync(`/proc/${pid}/mountinfo`, "utf8").trim().split("\n"), []);
+const mounts = (pid: string): string[] => attempt(() => machineMounts(pid), []);
 
 export function takeInventory(stateDirectory: string): Inventory {
   const cgroups = serviceCgroups().flatMap((path) => [path, ...below(path, true)]);

@@ -49,11 +49,19 @@ export function descendants(root: number): number[] {
   return found;
 }
 
+/** The machine's mounts, those aside that other tests make for themselves meanwhile. */
+export function machineMounts(pid: number | "self" = "self"): string[] {
+  return readFileSync(`/proc/${pid}/mountinfo`, "utf8")
+    .trim()
+    .split("\n")
+    .filter((line) => !line.includes(" /tmp/rollcall-small-"));
+}
+
 /** Counts for one service: its descendants, cgroups and descriptors, and the machine's mounts. */
 export function countLeftovers(pid: number): Leftovers {
   return {
     processes: descendants(pid).length,
-    mounts: readFileSync("/proc/self/mountinfo", "utf8").trim().split("\n").length,
+    mounts: machineMounts().length,
     cgroups: cgroupsOf(pid).length,
     descriptors: existsSync(`/proc/${pid}/fd`) ? readdirSync(`/proc/${pid}/fd`).length : 0,
   };
