@@ -13,6 +13,8 @@ export interface CpuUse {
 }
 
 export interface TreeUse extends CpuUse {
+  /** CPU time of the first process alone, without its children. */
+  readonly ownMs: number;
   /** Resident memory of the first process alone. Bytes. */
   readonly rssBytes: number;
   /** Resident memory of all, pages that they share counted for each. Bytes. */
@@ -23,6 +25,7 @@ export interface TreeUse extends CpuUse {
 interface ProcessStat {
   readonly parent: number;
   readonly ticks: number;
+  readonly ownTicks: number;
   readonly pages: number;
 }
 
@@ -31,8 +34,10 @@ function readStat(pid: string): ProcessStat | null {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
     // The name, in parentheses, may itself hold spaces and parentheses.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
-    return { parent: Number(fields[1]), ticks, pages: Number(fields[21]) };
+    const [user = 0, system = 0, ofChildren = 0, systemOfChildren = 0] = fields.slice(11, 15).map(Number);
+    const ownTicks = user + system;
+    const ticks = ownTicks + ofChildren + systemOfChildren;
+    return { parent: Number(fields[1]), ticks, ownTicks, pages: Number(fields[21]) };
   } catch {
     return null;
   }
@@ -66,6 +71,7 @@ export function readTree(root: number): TreeUse {
   const sum = (pick: (stat: ProcessStat) => number) => tree.reduce((total, [, one]) => total + pick(one), 0);
   return {
     totalMs: (sum((one) => one.ticks) * 1000) / TICKS_PER_SECOND,
+    ownMs: ((all.get(root)?.ownTicks ?? 0) * 1000) / TICKS_PER_SECOND,
     rssBytes: (all.get(root)?.pages ?? 0) * PAGE_BYTES,
     treeRssBytes: sum((one) => one.pages) * PAGE_BYTES,
     processes: tree.length,

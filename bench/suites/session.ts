@@ -2,7 +2,7 @@
 import { createRandom } from "../../workload/mix.ts";
 import { Recorder } from "../load/recorder.ts";
 import { readContainersCpuMs } from "../machine/cgroup-cpu.ts";
-import { readTree } from "../machine/cpu.ts";
+import { readTree, type TreeUse } from "../machine/cpu.ts";
 import { startSampler } from "../machine/sampler.ts";
 import { Service, type ServiceOptions } from "../machine/service.ts";
 import type { LoadResult, SuiteResult } from "../results/schema.ts";
@@ -22,8 +22,29 @@ export interface SessionOptions extends PeerTargets {
 
 const SEED = 20;
 
-function containersCpu(pid: number | null): number | null {
-  return pid === null ? null : readContainersCpuMs(pid);
+interface CpuLook {
+  readonly tree: TreeUse;
+  readonly containersMs: number | null;
+}
+
+function lookAtCpu(pid: number): CpuLook {
+  return { tree: readTree(pid), containersMs: readContainersCpuMs(pid) };
+}
+
+/**
+ * CPU time between two looks. The sum over the tree misses a process that was killed and that nobody waited
+ * for; the containers' cgroups miss what is outside of them. The greater of the two is the nearer.
+ */
+export function cpuBetweenLooks(
+  before: CpuLook,
+  after: CpuLook,
+): Pick<LoadResult, "cpuMs" | "containersCpuMs"> {
+  const treeMs = after.tree.totalMs - before.tree.totalMs;
+  if (before.containersMs === null || after.containersMs === null)
+    return { cpuMs: treeMs, containersCpuMs: null };
+  const containersCpuMs = after.containersMs - before.containersMs;
+  const ownMs = after.tree.ownMs - before.tree.ownMs;
+  return { cpuMs: Math.max(treeMs, ownMs + containersCpuMs), containersCpuMs };
 }
 
 /** Sends a load and measures its target meanwhile. */
@@ -36,19 +57,16 @@ export async function measureLoad(
   const recorder = new Recorder();
   const sampler = await startSampler(target);
   const stopDrawing = drawProgress(`${target.name}, ${name}`, recorder, options.output);
-  const containersBefore = containersCpu(target.pid);
-  const before = target.pid === null ? null : readTree(target.pid);
+  const before = target.pid === null ? null : lookAtCpu(target.pid);
   await send({ target, recorder, signal: options.signal });
-  const after = target.pid === null ? null : readTree(target.pid);
-  const containersAfter = containersCpu(target.pid);
+  const after = target.pid === null ? null : lookAtCpu(target.pid);
   stopDrawing();
+  const nothing = { cpuMs: null, containersCpuMs: null };
   return {
     name,
     target: target.name,
     recorded: recorder.report(),
-    cpuMs: before === null || after === null ? null : after.totalMs - before.totalMs,
-    containersCpuMs:
-      containersBefore === null || containersAfter === null ? null : containersAfter - containersBefore,
+    ...(before === null || after === null ? nothing : cpuBetweenLooks(before, after)),
     samples: await sampler.stop(),
   };
 }

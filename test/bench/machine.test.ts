@@ -8,6 +8,7 @@ import { findProcesses, readTree } from "../../bench/machine/cpu.ts";
 import { describeMachine } from "../../bench/machine/description.ts";
 import { moduleFile, PACKAGE_ROOT } from "../../bench/machine/place.ts";
 import { parseMetrics } from "../../bench/machine/prometheus.ts";
+import { cpuBetweenLooks } from "../../bench/suites/session.ts";
 import { startSampler } from "../../bench/machine/sampler.ts";
 
 test("a process tree has the CPU time and memory of its children too", async () => {
@@ -40,6 +41,18 @@ test("the CPU time of containers is read from either kind of cgroup", () => {
   } finally {
     fs.rmSync(root, { recursive: true });
   }
+});
+
+test("of the two sums of CPU time the greater one counts", () => {
+  const look = (totalMs: number, ownMs: number, containersMs: number | null) => ({
+    tree: { totalMs, ownMs, rssBytes: 0, treeRssBytes: 0, processes: 1 },
+    containersMs,
+  });
+  const between = (containersMs: number | null) =>
+    cpuBetweenLooks(look(100, 10, containersMs === null ? null : 50), look(300, 30, containersMs)).cpuMs;
+  expect(between(null)).toBe(200);
+  expect(between(200)).toBe(200);
+  expect(between(300)).toBe(270);
 });
 
 test("metrics are summed over their labels", () => {
