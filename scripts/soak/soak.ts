@@ -85,7 +85,11 @@ async function loadAndSample(
   const plan = createPlan(options.seed);
   const { signal, inFlight } = options;
   await warmUp(client, (await readMetrics(service.url)).value("rollcall_slots"));
-  await sendLoad(client, plan, tally, { calls: Math.min(WARM_CALLS_MAX, options.calls * WARM_SHARE), inFlight, signal });
+  await sendLoad(client, plan, tally, {
+    calls: Math.min(WARM_CALLS_MAX, options.calls * WARM_SHARE),
+    inFlight,
+    signal,
+  });
   const startedMs = performance.now();
   const seconds = () => (performance.now() - startedMs) / 1000;
   const progress = setInterval(() => options.onProgress?.(tally, seconds()), PROGRESS_MS);

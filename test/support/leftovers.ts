@@ -50,7 +50,7 @@ export function descendants(root: number): number[] {
 }
 
 /** The machine's mounts, those aside that other tests make for themselves meanwhile. */
-export function machineMounts(pid: number | "self" = "self"): string[] {
+export function machineMounts(pid: number | string = "self"): string[] {
   return readFileSync(`/proc/${pid}/mountinfo`, "utf8")
     .trim()
     .split("\n")
