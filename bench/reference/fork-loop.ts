@@ -26,6 +26,8 @@ export interface LoopResult {
   readonly elapsedMs: number;
   /** CPU time of the loop and all its children. Milliseconds. */
   readonly cpuMs: number;
+  /** Of it, the programs' own computing. Milliseconds. */
+  readonly ownMs: number;
   /** CPU time of each program's own computing, by kind. Milliseconds. */
   readonly warmMs: ReadonlyMap<string, number>;
 }
@@ -51,6 +53,7 @@ interface Answer {
   readonly calls: number;
   readonly elapsed_ms: number;
   readonly cpu_ms: number;
+  readonly own_ms: number;
 }
 
 async function runProfile(
@@ -81,6 +84,7 @@ async function runProfile(
       calls: answer.calls,
       elapsedMs: answer.elapsed_ms,
       cpuMs: answer.cpu_ms,
+      ownMs: answer.own_ms,
       warmMs: new Map(programs.map(({ kind }, index) => [kind, answer.warm_ms[index] ?? 0])),
     };
   } finally {
@@ -98,13 +102,15 @@ export async function runForkLoop(order: readonly Program[], rounds: number): Pr
   let calls = 0;
   let elapsedMs = 0;
   let cpuMs = 0;
+  let ownMs = 0;
   for (const [profile, members] of Map.groupBy(order, profileOf)) {
     const distinct = [...new Map(members.map((program) => [program.kind, program])).values()];
     const result = await runProfile(profile, distinct, members, rounds);
     calls += result.calls;
     elapsedMs += result.elapsedMs;
     cpuMs += result.cpuMs;
+    ownMs += result.ownMs;
     for (const [kind, ms] of result.warmMs) warmMs.set(kind, ms);
   }
-  return { calls, elapsedMs, cpuMs, warmMs };
+  return { calls, elapsedMs, cpuMs, ownMs, warmMs };
 }

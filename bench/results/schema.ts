@@ -71,8 +71,9 @@ export interface ResultFile {
   readonly suites: readonly SuiteResult[];
 }
 
-export function stateOf({ value, target, better }: Measure): State {
-  if (value === null) return "not given";
+/** A target whose measurement failed, with no reason told, is missed: it must not pass by having no value. */
+export function stateOf({ value, target, better, note }: Measure): State {
+  if (value === null) return target !== null && note === null ? "missed" : "not given";
   if (target === null) return "told";
   return (better === "lower" ? value <= target : value >= target) ? "met" : "missed";
 }

@@ -33,12 +33,13 @@ async function round(
   calls: readonly Planned[],
 ): Promise<Round> {
   const programs = calls.map(({ program }) => program);
-  const loop = await runForkLoop(programs, session.size(5, 2));
-  const warmMs = sum(programs.map(({ kind }) => loop.warmMs.get(kind) ?? 0)) / calls.length;
+  const loop = await runForkLoop(programs, 1);
+  const ownMs = loop.ownMs / loop.calls;
   const load = await saturate(session, group, target, calls);
-  const loopMs = loop.cpuMs / loop.calls - warmMs;
-  const serviceMs = cpuPerCall(load) - warmMs;
-  return { serviceMs, loopMs, ratio: serviceMs / loopMs };
+  const loopMs = loop.cpuMs / loop.calls - ownMs;
+  const serviceMs = cpuPerCall(load) - ownMs;
+  // Less than nothing is a failed measurement of one of them, not a good result.
+  return { serviceMs, loopMs, ratio: serviceMs > 0 && loopMs > 0 ? serviceMs / loopMs : Number.NaN };
 }
 
 async function measureGroup(session: Session, target: Target, group: string): Promise<Measure[]> {

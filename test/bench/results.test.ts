@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { compareResults, noiseOf } from "../../bench/results/compare.ts";
-import { measured, median, parseResults, stateOf } from "../../bench/results/schema.ts";
+import { measured, median, notGiven, parseResults, stateOf } from "../../bench/results/schema.ts";
 import { comparisonTable, countStates, suiteTable, summary } from "../../bench/results/table.ts";
 import { slopeOf } from "../../bench/suites/burst.ts";
 import { cost, ratio, resultFile } from "./results.ts";
@@ -13,7 +13,8 @@ describe("measures", () => {
     expect(stateOf(measured({ ...shape, better: "lower", target: 2 }, 2))).toBe("met");
     expect(stateOf(measured({ ...shape, better: "lower", target: 2 }, 2.1))).toBe("missed");
     expect(stateOf(measured({ ...shape, better: "lower" }, 2.1))).toBe("told");
-    expect(stateOf(measured({ ...shape, better: "lower", target: 2 }, Number.NaN))).toBe("not given");
+    expect(stateOf(measured({ ...shape, better: "lower", target: 2 }, Number.NaN))).toBe("missed");
+    expect(stateOf(notGiven({ ...shape, better: "lower", target: 2 }, "no peer"))).toBe("not given");
   });
 
   test("take the median of their rounds", () => {
