@@ -157,6 +157,7 @@ const CORE = new Set([
   "guest/files",
   "guest/finish",
   "guest/globals",
+  "guest/intrinsics",
   "guest/lazy",
   "guest/loop",
   "guest/main",

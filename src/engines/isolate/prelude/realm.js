@@ -32,12 +32,13 @@ const process = {
 };
 const loaded = new primordials.SafeMap();
 const bindings = new primordials.SafeMap();
-let isWhole = false;
+/* "whole" when the rest is there and in place; "broken" when a program made that impossible, which is then its loss. */
+let state = "core";
 
 function makeWhole() {
-  if (isWhole) return;
-  host.library();
-  if (!isWhole) throw new primordials.Error("The library could not be loaded");
+  if (state === "core") host.library();
+  if (state === "core" || state === "broken")
+    throw new primordials.Error("Node's library could not be loaded");
 }
 
 function requireBuiltin(id) {
@@ -54,7 +55,7 @@ function requireBuiltin(id) {
 }
 requireBuiltin.globalNames = languageGlobals;
 requireBuiltin.makeWhole = makeWhole;
-requireBuiltin.isWhole = () => isWhole;
+requireBuiltin.isWhole = () => state === "whole";
 requireBuiltin.known = (id) => loaded.get(id)?.exports;
 
 /** Stands in for Node's native bindings; only what our modules use is there. */
@@ -97,8 +98,15 @@ main.connect = (askHost) => {
 main.extend = (rest) => {
   const ids = primordials.ObjectKeys(rest);
   for (let i = 0; i < ids.length; i++) library[ids[i]] = rest[ids[i]];
-  isWhole = true;
-  main.installRest();
+  requireBuiltin("guest/intrinsics").withNoted(() => {
+    state = "loading";
+    try {
+      main.installRest();
+      state = "whole";
+    } finally {
+      if (state === "loading") state = "broken";
+    }
+  });
 };
 main.install();
 

@@ -30,7 +30,10 @@ let isMainSettled = true;
 let hasBeforeExit = false;
 
 /** Once for all isolates: they are copies of one. */
-exports.install = () => require("guest/globals").install();
+exports.install = () => {
+  require("guest/globals").install();
+  require("guest/intrinsics").note();
+};
 
 /** When the whole library is there. */
 exports.installRest = () => {
