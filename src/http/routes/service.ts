@@ -24,6 +24,7 @@ export function registerService({ app, executor, traffic, metrics, ready }: Serv
     config: { open: true },
     schema: {
       operationId: "health",
+      security: [],
       summary: "Whether the process is alive",
       tags: ["service"],
       response: { 200: json(ref("Status"), "It is."), ...errorResponses(COMMON_CODES) },
@@ -35,6 +36,7 @@ export function registerService({ app, executor, traffic, metrics, ready }: Serv
     config: { open: true },
     schema: {
       operationId: "readiness",
+      security: [],
       summary: "Whether calls are taken now",
       tags: ["service"],
       response: {
