@@ -64,11 +64,14 @@ async function endAtRandom(part: Part, seed: number, done: () => boolean): Promi
   return ended;
 }
 
-async function runAll(): Promise<{ results: Promise<Result[]>; done: () => boolean }> {
-  let left = CALLS;
+async function runAll(
+  count = CALLS,
+  callOf = callNumber,
+): Promise<{ results: Promise<Result[]>; done: () => boolean }> {
+  let left = count;
   const results = Promise.all(
-    Array.from({ length: CALLS }, async (_, index) => {
-      const result = await executor.execute(callNumber(index));
+    Array.from({ length: count }, async (_, index) => {
+      const result = await executor.execute(callOf(index));
       left--;
       return result;
     }),
@@ -78,7 +81,6 @@ async function runAll(): Promise<{ results: Promise<Result[]>; done: () => boole
 
 /** Every result is the right answer, or one that the kind of kill allows. */
 function checkAnswers(results: readonly Result[], allowed: (result: Result) => boolean): void {
-  expect(results).toHaveLength(CALLS);
   const wrong = results.filter(
     (result, index) =>
       !(result.outcome === "completed" && result.stdout === `${index}\n`) && !allowed(result),
@@ -90,10 +92,26 @@ const isOurFault = (result: Result) =>
   result.outcome === "sandbox_failed" && result.stdout === "" && result.detail !== null;
 
 async function healthy(): Promise<void> {
-  const answers = await Promise.all(
-    Array.from({ length: 16 }, (_, index) => executor.execute(callNumber(index))),
+  const answers = await askAll();
+  expect(answers).toEqual(answers.map((_, index) => `${index}\n`));
+}
+
+async function askAll(): Promise<string[]> {
+  const results = await Promise.all(
+    Array.from({ length: 16 }, (_, index) =>
+      executor.execute({ ...callNumber(index), limits: { wall_ms: 2_000 } }),
+    ),
   );
-  expect(answers.map(({ stdout }) => stdout)).toEqual(answers.map((_, index) => `${index}\n`));
+  return results.map(({ stdout }) => stdout);
+}
+
+/** A part that hangs is found out only by a call that needs it: some rounds may be lost before all is well. */
+async function healthyInTheEnd(): Promise<void> {
+  for (let round = 0; round < 3; round++) {
+    const answers = await askAll();
+    if (answers.every((stdout, index) => stdout === `${index}\n`)) return;
+  }
+  await healthy();
 }
 
 describe("kill -9 at random, with 500 calls in flight", () => {
@@ -114,7 +132,11 @@ describe("kill -9 at random, with 500 calls in flight", () => {
   );
 
   it("of a call's own process is a signal that ended the program", { timeout: 120_000 }, async () => {
-    const { results, done } = await runAll();
+    const { results, done } = await runAll(60, (index) => ({
+      runtime: "python",
+      // Long enough to be found.
+      source: `import time\ntime.sleep(0.4)\nprint(${index})`,
+    }));
     const ended = await endAtRandom("call", 4, done);
     expect(ended).toBeGreaterThan(0);
     checkAnswers(await results, (result) => result.outcome === "signaled" && result.signal === "SIGKILL");
@@ -123,7 +145,7 @@ describe("kill -9 at random, with 500 calls in flight", () => {
 });
 
 describe("a fork server that hangs", () => {
-  it("is replaced, and calls that need it are answered", { timeout: 60_000 }, async () => {
+  it("is replaced, and calls that need it are answered", { timeout: 180_000 }, async () => {
     const { forkServer, slot } = processesByPart(process.pid);
     for (const pid of [...forkServer, ...slot]) kill(pid, "SIGSTOP");
     const results = await Promise.all(
@@ -136,6 +158,6 @@ describe("a fork server that hangs", () => {
         expect.stringMatching(new RegExp(`^(?:${index}\n|sandbox_failed)$`)),
       );
     }
-    await healthy();
+    await healthyInTheEnd();
   });
 });
