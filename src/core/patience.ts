@@ -26,7 +26,15 @@ export async function inTime<T>(
   }
 }
 
-/** @throws SandboxFault `sandbox_silent`, `unasked_cancel`, or what the run itself throws. */
+/**
+ * Whether a process was refused to a program that was not at its own limit, but at one above it. What it started
+ * counts the refused ones in, for the kernel numbers a process before it looks whether there may be one.
+ */
+function wasStarved({ forksRefused, usage }: Evidence, { limits }: RunSpec): boolean {
+  return forksRefused > 0 && usage.processes - forksRefused < limits.processes;
+}
+
+/** @throws SandboxFault `sandbox_silent`, `unasked_cancel`, `no_processes`, or what the run itself throws. */
 export async function runInTime(sandbox: Sandbox, spec: RunSpec, signal: AbortSignal): Promise<Evidence> {
   const silent = Promise.withResolvers<never>();
   let timer: NodeJS.Timeout | undefined;
@@ -44,6 +52,8 @@ export async function runInTime(sandbox: Sandbox, spec: RunSpec, signal: AbortSi
     const evidence = await Promise.race([sandbox.run(spec, signal), silent.promise]);
     if (evidence.endedBy === "cancel" && !signal.aborted)
       throw new SandboxFault("unasked_cancel", "a sandbox ended a program that nobody gave up");
+    if (wasStarved(evidence, spec))
+      throw new SandboxFault("no_processes", "the service had no process left to give to a program");
     return evidence;
   } finally {
     clearTimeout(timer);

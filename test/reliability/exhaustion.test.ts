@@ -15,7 +15,7 @@ import type { Executor } from "../../src/contract/executor.ts";
 import type { Result } from "../../src/contract/result.ts";
 import { cgroupOf } from "../support/cgroup.ts";
 import { countLeftovers } from "../support/leftovers.ts";
-import { numberedCall, wrongAnswers } from "../support/numbered.ts";
+import { isOurFault, numberedCall, wrongAnswers } from "../support/numbered.ts";
 import { faultsOf, until, untilWhole } from "../support/pool.ts";
 import { processesByPart } from "../support/process-tree.ts";
 import { type Service, startService } from "../support/service.ts";
@@ -32,6 +32,18 @@ while True:
         time.sleep(120)
         os._exit(0)
     time.sleep(0.02)
+`;
+
+/** Makes one process after another for some seconds. */
+const FORKING = `
+import os, time
+for _ in range(100):
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    time.sleep(0.03)
+print("forked")
 `;
 
 const stateDirectory = mkdtempSync(join(tmpdir(), "rollcall-small-"));
@@ -109,13 +121,23 @@ describe("with calls in flight", { timeout: 240_000 }, () => {
   it("no process can be made any more", async () => {
     const counted = await faultsOf(service.url, "slot_fault");
     const bound = `${cgroupOf(pid, "pids")}/pids.max`;
+    const forking = client.execute({ runtime: "python", source: FORKING });
+    await until("a program is forking", () => processesByPart(pid).call.length > 0);
     await under(
       async () => {
         writeFileSync(bound, "1");
-        await until("calls fail for it", async () => (await faultsOf(service.url, "slot_fault")) > counted);
+        await until(
+          "programs and slots are refused processes",
+          async () =>
+            (await faultsOf(service.url, "slot_fault")) > counted &&
+            (await faultsOf(service.url, "no_processes")) > 0,
+        );
       },
       () => writeFileSync(bound, "32768"),
     );
+    // A program that was not at its own limit is not told that it was.
+    const result = await forking;
+    expect(isOurFault(result) ? "forked\n" : result.stdout).toBe("forked\n");
   });
 
   it("the disk of the state directory is full", async () => {
