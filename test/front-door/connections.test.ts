@@ -6,14 +6,17 @@
  */
 import type { Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readMetrics } from "../../scripts/soak/metrics.ts";
 import { open, post, readAll } from "../support/ask.ts";
+import { until } from "../support/pool.ts";
 import { type Door, openDoor } from "./door.ts";
 
 const DROPPED = Number(process.env["ROLLCALL_CONNECTIONS"] ?? 2000);
 const AT_ONCE = 100;
 /** Between two rounds of the same, with all garbage collected: more than that is held for good. */
 const HELD_MIB_MAX = 8;
-const RESIDENT_MIB_MAX = 128;
+/** The allocator keeps pages of freed answers for a while: over ten rounds 220 to 440 MiB are resident, and 220 again. */
+const RESIDENT_MIB_MAX = 320;
 
 type Memory = Awaited<ReturnType<Door["memoryMib"]>>;
 
@@ -113,6 +116,10 @@ it(`${DROPPED} connections opened and dropped leave nothing`, { timeout: 900_000
   expect(await door.healthy()).toBe(true);
 });
 
+/** Waits until the service has noticed what was sent to it. */
+const untilShown = (metric: string, count: number) =>
+  until(`${metric} is ${count} at least`, async () => (await readMetrics(door.url)).value(metric) >= count);
+
 describe("clients that never read", () => {
   /** Asks for far more than socket buffers hold. */
   const large = JSON.stringify({
@@ -124,7 +131,7 @@ describe("clients that never read", () => {
       socket.pause();
       socket.write(post("/v1/batches", large, `accept: ${accept}\r\n`));
     }
-    await door.healthy();
+    await untilShown("rollcall_http_requests", sockets.length);
     return sockets;
   };
 
@@ -150,6 +157,7 @@ describe("clients that never read", () => {
       socket.pause();
       socket.write("GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(3000));
     }
+    await untilShown("rollcall_http_connections", sockets.length);
     expect(await door.healthy()).toBe(true);
     await door.untilBack();
     for (const socket of sockets) socket.destroy();
