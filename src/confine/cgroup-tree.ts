@@ -140,18 +140,25 @@ function dirnameOf(path: string): string {
 }
 
 async function processesBelow(directory: string): Promise<number[]> {
-  if (!existsSync(directory)) return [];
   const own = (await readFile(join(directory, "cgroup.procs"), "utf8").catch(() => ""))
     .split("\n")
     .filter(Boolean)
     .map(Number);
-  const entries = await readdir(directory, { withFileTypes: true });
-  const below = await Promise.all(
-    entries
-      .filter((entry) => entry.isDirectory())
-      .map((entry) => processesBelow(join(directory, entry.name))),
-  );
+  const children = await childrenOf(directory);
+  const below = await Promise.all(children.map((child) => processesBelow(join(directory, child))));
   return [...own, ...below.flat()];
+}
+
+/** A cgroup can go while it is looked at: its OCI runtime or its engine removes it too. */
+async function childrenOf(directory: string): Promise<string[]> {
+  try {
+    const entries = await readdir(directory, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENODEV") return [];
+    throw error;
+  }
 }
 
 /** Names of the services that have cgroups below `parent`. */
@@ -164,9 +171,7 @@ export async function instancesBelow(layout: CgroupLayout, parent: string): Prom
 }
 
 async function removeTree(directory: string): Promise<void> {
-  if (!existsSync(directory)) return;
-  const entries = await readdir(directory, { withFileTypes: true });
-  for (const entry of entries) if (entry.isDirectory()) await removeTree(join(directory, entry.name));
+  for (const child of await childrenOf(directory)) await removeTree(join(directory, child));
   // The kernel lets go of an emptied cgroup a moment after its last process is reaped.
   for (let attempt = 0; attempt < 50; attempt++) {
     try {

@@ -14,8 +14,10 @@ import { startSampler } from "../../bench/machine/sampler.ts";
 test("a process tree has the CPU time and memory of its children too", async () => {
   const before = readTree(process.pid);
   const mark = `mark-${process.pid}`;
-  const child = spawn("sh", ["-c", `# ${mark}\nread line`], { stdio: ["pipe", "ignore", "ignore"] });
-  await new Promise((resolve) => child.once("spawn", resolve));
+  const child = spawn("sh", ["-c", `# ${mark}\necho ready\nread line`], {
+    stdio: ["pipe", "pipe", "ignore"],
+  });
+  await new Promise((resolve) => child.stdout.once("data", resolve));
   const during = readTree(process.pid);
   expect(during.processes).toBeGreaterThan(before.processes);
   expect(during.treeRssBytes).toBeGreaterThan(during.rssBytes);
