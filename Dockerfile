@@ -16,7 +16,7 @@ RUN npm run build && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM ${BASE}
 RUN apt-get update \
- && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends crun python3 runc \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends crun g++ python3 runc \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY --from=build /app/.rollcall/node/node_modules/node-linux-*/bin/node /usr/local/bin/node

@@ -13,7 +13,9 @@ import type { Config } from "./config/schema.ts";
 import { createConfinement, type MachineConfinement } from "./confine/confinement.ts";
 import type { DiagnoseOptions } from "./confine/doctor.ts";
 import { checkCall } from "./contract/check-call.ts";
+import type { RuntimeId } from "./contract/call.ts";
 import { ISOLATION_TIERS } from "./contract/description.ts";
+import type { Runtime } from "./contract/runtime.ts";
 import { LocalExecutor } from "./core/local-executor.ts";
 import { type CallObserver, SILENT_OBSERVER } from "./core/observer.ts";
 import type { Engine } from "./core/ports.ts";
@@ -58,10 +60,31 @@ function defaultSlots(): number {
   return Math.max(4, 2 * availableParallelism());
 }
 
-/** Of the machine's own bash, which is the sandbox's; empty when there is none. */
-function bashVersion(): string {
-  const { stdout } = spawnSync("/usr/bin/bash", ["--version"], { encoding: "utf8" });
-  return /\bversion (\d+\.\d+\.\d+)/.exec(stdout ?? "")?.[1] ?? "";
+/** What a command of the machine's own /usr, which is the sandbox's, says its version is; empty when it is not there. */
+function versionSaid(path: string, flag: string): string {
+  const { stdout } = spawnSync(path, [flag], { encoding: "utf8" });
+  return /\b(\d+\.\d+\.\d+)/.exec(stdout ?? "")?.[1] ?? "";
+}
+
+const COMPILER = "/usr/bin/g++";
+
+/** The runtimes that calls may name: those that are switched on and can be had in the sandbox. */
+function runtimesOf(config: Config, log: ComposeLog): Runtime[] {
+  const hasCompiler = existsSync(join(config.container.rootfs || "/", COMPILER));
+  if (config.runtimes.cpp && !hasCompiler)
+    log.warn({ runtime: "cpp" }, `the runtime cpp is left out: there is no ${COMPILER} in the sandbox`);
+  return Object.values(RUNTIMES).filter(({ id }) => config.runtimes[id] && (id !== "cpp" || hasCompiler));
+}
+
+/** Versions of languages by runtime; of a built image's own commands none is known. */
+function versionsOf(config: Config): Record<Exclude<RuntimeId, "python">, string> {
+  const own = config.container.rootfs === "";
+  return {
+    javascript: process.versions.node,
+    node: process.versions.node,
+    bash: own ? versionSaid("/usr/bin/bash", "--version") : "",
+    cpp: own ? versionSaid(COMPILER, "-dumpfullversion") : "",
+  };
 }
 
 /** LocalExecutor that also ends what it was composed of. */
@@ -98,7 +121,7 @@ export async function compose(config: Config, options: ComposeOptions): Promise<
     cgroupParent: config.container.cgroupParent,
     stateDirectory: config.container.stateDirectory || "/run/rollcall",
   });
-  const runtimes = Object.values(RUNTIMES).filter(({ id }) => config.runtimes[id]);
+  const runtimes = runtimesOf(config, options.log);
   const engines: Engine[] = [];
   const container = runtimes.some(({ engine }) => engine === "container")
     ? await composeContainer(config, confinement, options)
@@ -106,17 +129,17 @@ export async function compose(config: Config, options: ComposeOptions): Promise<
   if (container !== null) engines.push(container);
   if (runtimes.some(({ engine }) => engine === "isolate"))
     engines.push(await composeIsolate(config, confinement, options));
-  const shell = config.container.rootfs === "" ? bashVersion() : "";
+  const versions = versionsOf(config);
   const executor = new ServiceExecutor(
     {
       engines,
       runtimes,
       limits: config.limits,
       queue: config.queue,
+      compiledBytesMax: config.compile.cacheBytes,
       observer: options.observer,
       version: packageVersion(),
-      runtimeVersion: ({ id }) =>
-        id === "python" ? (container?.pythonVersion ?? "") : id === "bash" ? shell : process.versions.node,
+      runtimeVersion: ({ id }) => (id === "python" ? (container?.pythonVersion ?? "") : versions[id]),
       now: () => performance.now(),
       newId: randomUUID,
       onFault: (engine, { kind, message }) => options.log.warn({ engine, kind }, message),

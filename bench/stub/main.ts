@@ -18,6 +18,7 @@ const executor = new LocalExecutor({
   runtimes: [RUNTIMES.python],
   limits: config.limits,
   queue: config.queue,
+  compiledBytesMax: config.compile.cacheBytes,
   observer: metrics.observer,
   version: "0.0.0",
   runtimeVersion: () => "0",

@@ -45,6 +45,7 @@ const PARTS = [
     isThere: () => fs.existsSync("/usr/include/stdio.h"),
     isNeeded: () => forkServerStep.missing() !== null,
   },
+  { debian: "g++", isThere: () => fs.existsSync("/usr/bin/g++") },
 ];
 
 const missingParts = () =>

@@ -208,6 +208,16 @@ export const ConfigSchema = section("Rollcall's configuration.", {
     javascript: flag(true, "Take calls of runtime javascript."),
     node: flag(true, "Take calls of runtime node."),
     bash: flag(true, "Take calls of runtime bash."),
+    cpp: flag(true, "Take calls of runtime cpp; left out, with a warning, where the sandbox has no g++."),
+  }),
+  compile: section("The compile stage of compiled runtimes.", {
+    cacheBytes: quantity(
+      "bytes",
+      64 * MiB,
+      0,
+      4096 * MiB,
+      "Programs kept for the next call of the same source, files and tenant; the one that was used longest ago goes first. 0 keeps none.",
+    ),
   }),
   python: section("The python runtime.", {
     slots: quantity("slots", 0, 0, 4096, SLOTS),

@@ -6,7 +6,7 @@ import { Type, type Static } from "typebox";
 import { LimitsSchema } from "./limits.ts";
 import { dictionary } from "./schema-parts.ts";
 
-export const RUNTIME_IDS = ["python", "javascript", "node", "bash"] as const;
+export const RUNTIME_IDS = ["python", "javascript", "node", "bash", "cpp"] as const;
 export type RuntimeId = (typeof RUNTIME_IDS)[number];
 
 export const PRIORITIES = ["high", "normal", "low"] as const;
@@ -27,6 +27,8 @@ export const CALL_BOUNDS = {
   collectMax: 64,
   idLengthMax: 128,
   deadlineMsMax: 24 * 3600 * 1000,
+  compileMsDefault: 30_000,
+  compileMsMax: 120_000,
 } as const;
 
 export const FileContentSchema = Type.Union(
@@ -46,7 +48,7 @@ export const CallSchema = Type.Object(
     runtime: Type.Enum(RUNTIME_IDS, {
       type: "string",
       description:
-        "`python` (preloaded CPython in a container), `javascript` (a V8 isolate), `node` (a Node process in a container), `bash` (a shell script in a container).",
+        "`python` (preloaded CPython in a container), `javascript` (a V8 isolate), `node` (a Node process in a container), `bash` (a shell script in a container), `cpp` (C++17, compiled and run in a container).",
     }),
     source: Type.String({ description: "The program. At most 4 MiB of UTF-8." }),
     stdin: Type.Optional(
@@ -73,6 +75,14 @@ export const CallSchema = Type.Object(
       Type.Partial(LimitsSchema, {
         additionalProperties: false,
         description: "Bounds for this call; what is left out takes the service's default.",
+      }),
+    ),
+    compile_ms: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: CALL_BOUNDS.compileMsMax,
+        description:
+          "Wall time of the compile stage of a compiled runtime; the run stage has `limits.wall_ms`. Milliseconds. Default: 30000.",
       }),
     ),
     env: Type.Optional(

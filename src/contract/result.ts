@@ -35,13 +35,31 @@ export const CollectedFileSchema = Type.Object(
 );
 export type CollectedFile = Static<typeof CollectedFileSchema>;
 
+export const CompileReportSchema = Type.Object(
+  {
+    exit_code: nullable(Type.Integer()),
+    signal: nullable(Type.String()),
+    stdout: Type.String(),
+    stderr: Type.String({ description: "What the compiler said, warnings included; cut as output is." }),
+    usage: UsageSchema,
+    cached: Type.Boolean({
+      description: "The program was made for an earlier call of the same source and files; usage is of then.",
+    }),
+  },
+  { $id: "CompileReport", additionalProperties: false },
+);
+
+/** What the compile stage of a call gave. */
+export type CompileReport = Static<typeof CompileReportSchema>;
+
 export const ResultSchema = Type.Object(
   {
     id: Type.String(),
     outcome: OutcomeSchema,
     exit_code: nullable(
       Type.Integer({
-        description: "As `wait` reports it; null when the program was ended by a signal or never ran.",
+        description:
+          "As `wait` reports it; null when the program was ended by a signal or never ran. Of `compile_failed` the compiler's, as stdout and stderr are.",
       }),
     ),
     signal: nullable(
@@ -60,6 +78,7 @@ export const ResultSchema = Type.Object(
     error: nullable(ProgramErrorSchema),
     value: nullable(Type.String({ description: "In `cell` mode the repr of a last bare expression." })),
     files: dictionary(CollectedFileSchema, { description: "One entry for each path of `collect`." }),
+    compile: Type.Optional(CompileReportSchema),
     usage: UsageSchema,
     timing: Type.Object(
       {

@@ -10,10 +10,19 @@ export type Entry =
   /** In a fresh V8 isolate. */
   | { readonly kind: "isolate"; readonly fileName: string };
 
+/** The stage before the run of a compiled language: a command line that makes the program from the source. */
+export interface CompileStage {
+  readonly entry: Extract<Entry, { readonly kind: "exec" }>;
+  /** The program it makes, relative to the working directory; the run's entry is stored under this name. */
+  readonly artifact: string;
+}
+
 export interface Runtime {
   readonly id: RuntimeId;
   /** Name of the engine that runs it. */
   readonly engine: "container" | "isolate";
+  /** Null for a language that is run as it is. */
+  readonly compile: CompileStage | null;
   readonly entry: Entry;
   readonly modes: readonly ("script" | "cell")[];
 }

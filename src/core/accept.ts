@@ -4,16 +4,18 @@
  */
 import { type Call, CALL_BOUNDS, type FileContent, type Priority, RUNTIME_IDS } from "../contract/call.ts";
 import { SandboxError } from "../contract/errors.ts";
-import type { LimitPolicy } from "../contract/limits.ts";
-import type { Runtime } from "../contract/runtime.ts";
-import { decideLimits } from "./clamp.ts";
+import type { LimitPolicy, Limits } from "../contract/limits.ts";
+import type { CompileStage, Runtime } from "../contract/runtime.ts";
+import { compileLimits, decideLimits } from "./clamp.ts";
 import { checkAllFiles, checkDistinct, normalisePath } from "./paths.ts";
 import type { RunSpec, SandboxFile } from "./ports.ts";
 
 export interface AcceptedCall {
   readonly id: string;
   readonly runtime: Runtime;
+  /** The run stage; of a compiled language its source is what the compile stage makes, and empty until then. */
   readonly spec: RunSpec;
+  readonly compile: RunSpec | null;
   readonly priority: Priority;
   readonly deadlineMs: number | null;
   readonly encoding: "utf8" | "base64";
@@ -55,17 +57,37 @@ export function acceptCall(call: Call, options: AcceptOptions, pointer = ""): Ac
   const source = textBytes(call.source, CALL_BOUNDS.sourceBytesMax, `${pointer}/source`);
   const stdin =
     call.stdin === undefined ? EMPTY : textBytes(call.stdin, CALL_BOUNDS.stdinBytesMax, `${pointer}/stdin`);
-  const files = acceptFiles(call.files, runtime.entry.fileName, `${pointer}/files`);
+  const names = [
+    runtime.entry.fileName,
+    ...(runtime.compile === null ? [] : [runtime.compile.entry.fileName]),
+  ];
+  const files = acceptFiles(call.files, names, `${pointer}/files`);
   const collect = (call.collect ?? NONE).map((path, index) =>
     normalisePath(path, `${pointer}/collect/${index}`),
   );
   if (collect.length > 1) checkDistinct(collect, `${pointer}/collect`);
   const args = acceptArgs(call.args, `${pointer}/args`);
   const env = acceptEnv(call.env, `${pointer}/env`);
+  const spec = {
+    entry: runtime.entry,
+    source,
+    stdin,
+    args,
+    env,
+    files,
+    collect,
+    cell: mode === "cell",
+    limits,
+  };
+  const compile =
+    runtime.compile === null
+      ? null
+      : compileSpec(runtime.compile, source, files, compileLimits(call.compile_ms, limits, options.limits));
   return {
     id: call.id ?? options.newId(),
     runtime,
-    spec: { entry: runtime.entry, source, stdin, args, env, files, collect, cell: mode === "cell", limits },
+    spec: compile === null ? spec : { ...spec, source: EMPTY },
+    compile,
     priority: call.priority ?? "normal",
     deadlineMs: call.deadline_ms ?? null,
     encoding: call.output_encoding ?? "utf8",
@@ -75,6 +97,25 @@ export function acceptCall(call: Call, options: AcceptOptions, pointer = ""): Ac
       files.reduce((sum, file) => sum + file.content.length, 0) +
       textsBytes(args, envTexts(env), collect) +
       CALL_BYTES,
+  };
+}
+
+function compileSpec(
+  { entry, artifact }: CompileStage,
+  source: Buffer,
+  files: readonly SandboxFile[],
+  limits: Limits,
+): RunSpec {
+  return {
+    entry,
+    source,
+    stdin: EMPTY,
+    args: NONE,
+    env: {},
+    files,
+    collect: [artifact],
+    cell: false,
+    limits,
   };
 }
 
@@ -105,7 +146,11 @@ function textBytes(text: string, max: number, path: string): Buffer {
   return bytes;
 }
 
-function acceptFiles(files: Call["files"], programName: string, pointer: string): readonly SandboxFile[] {
+function acceptFiles(
+  files: Call["files"],
+  programNames: readonly string[],
+  pointer: string,
+): readonly SandboxFile[] {
   if (files === undefined) return [];
   const entries = Object.entries(files);
   if (entries.length > CALL_BOUNDS.filesMax) {
@@ -122,7 +167,7 @@ function acceptFiles(files: Call["files"], programName: string, pointer: string)
       throw tooLarge("the call's files together", total, CALL_BOUNDS.filesBytesMax, pointer);
     return { path: normalisePath(name, path), content };
   });
-  checkAllFiles([programName, ...accepted.map((file) => file.path)], pointer);
+  checkAllFiles([...programNames, ...accepted.map((file) => file.path)], pointer);
   return accepted;
 }
 

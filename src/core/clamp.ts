@@ -1,4 +1,5 @@
 /** A call's limits: what it asks for, else the default; above the ceiling it is refused, never lowered in silence. */
+import { CALL_BOUNDS } from "../contract/call.ts";
 import { SandboxError } from "../contract/errors.ts";
 import type { LimitPolicy, Limits } from "../contract/limits.ts";
 
@@ -35,4 +36,24 @@ export function decideLimits(
     limits.cpu_ms = Math.min(asked.wall_ms * CPU_PER_WALL, policy.ceiling.cpu_ms);
   }
   return limits;
+}
+
+/**
+ * Bounds on a compile stage: a compiler needs its memory and files whatever the program is held to, so they are the
+ * service's defaults, or more where the call asks for more.
+ */
+export function compileLimits(
+  askedMs: number | undefined,
+  run: Limits,
+  { default: usual }: LimitPolicy,
+): Limits {
+  const wallMs = askedMs ?? CALL_BOUNDS.compileMsDefault;
+  return {
+    wall_ms: wallMs,
+    cpu_ms: wallMs * CPU_PER_WALL,
+    memory_bytes: Math.max(usual.memory_bytes, run.memory_bytes),
+    output_bytes: usual.output_bytes,
+    processes: Math.max(usual.processes, run.processes),
+    disk_bytes: Math.max(usual.disk_bytes, run.disk_bytes),
+  };
 }

@@ -7,9 +7,10 @@
 import { isUtf8 } from "node:buffer";
 import { constants } from "node:os";
 import type { Limits } from "../contract/limits.ts";
-import type { Outcome } from "../contract/outcome.ts";
-import type { CollectedFile, Result } from "../contract/result.ts";
+import { type Outcome, OUTCOMES } from "../contract/outcome.ts";
+import type { CollectedFile, CompileReport, Result } from "../contract/result.ts";
 import type { AcceptedCall } from "./accept.ts";
+import type { Compiled } from "./compiled.ts";
 import { renderOutput } from "./output.ts";
 import type { EndedBy, Evidence } from "./ports.ts";
 
@@ -56,11 +57,31 @@ export interface Times {
 
 const round = (ms: number): number => Math.round(ms * 1000) / 1000;
 
-export function conclude(call: AcceptedCall, evidence: Evidence, times: Times): Result {
+/** What a compile stage that gave no program makes of its call. */
+function nameCompileOutcome(evidence: Evidence, limits: Limits): Outcome {
+  const outcome = nameOutcome(evidence, limits);
+  return OUTCOMES[outcome] === "program" ? "compile_failed" : outcome;
+}
+
+function detailOf(outcome: Outcome, inCompile: boolean): string | null {
+  if (outcome === "cancelled") return "the call was given up while it ran";
+  return inCompile && outcome !== "compile_failed" ? "the compile stage came to this limit" : null;
+}
+
+/** @param evidence of the run stage, or of a compile stage that gave no program. */
+export function conclude(
+  call: AcceptedCall,
+  evidence: Evidence,
+  times: Times,
+  compile: Compiled | null = null,
+): Result {
   const stdout = renderOutput(evidence.stdout, call.encoding);
   const stderr = renderOutput(evidence.stderr, call.encoding);
   const queuedMs = times.grantedMs - times.acceptedMs;
-  const outcome = nameOutcome(evidence, call.spec.limits);
+  const inCompile = compile !== null && compile.program === null;
+  const outcome = inCompile
+    ? nameCompileOutcome(evidence, call.compile?.limits ?? call.spec.limits)
+    : nameOutcome(evidence, call.spec.limits);
   return {
     id: call.id,
     outcome,
@@ -72,19 +93,36 @@ export function conclude(call: AcceptedCall, evidence: Evidence, times: Times): 
     truncated: { stdout: stdout.dropped, stderr: stderr.dropped },
     error: evidence.report.error ?? null,
     value: evidence.report.value ?? null,
-    files: collectedFiles(evidence),
-    usage: {
-      ...evidence.usage,
-      wall_ms: round(evidence.usage.wall_ms),
-      cpu_ms: round(evidence.usage.cpu_ms),
-    },
+    files: inCompile ? noFiles(call) : collectedFiles(evidence),
+    ...(compile === null ? {} : { compile: compileReport(compile, call.encoding) }),
+    usage: roundedUsage(evidence),
     timing: {
       queued_ms: round(queuedMs),
       started_ms: round(queuedMs + evidence.startMs),
       run_ms: round(evidence.runMs),
     },
-    detail: outcome === "cancelled" ? "the call was given up while it ran" : null,
+    detail: detailOf(outcome, inCompile),
   };
+}
+
+function roundedUsage({ usage }: Evidence): Result["usage"] {
+  return { ...usage, wall_ms: round(usage.wall_ms), cpu_ms: round(usage.cpu_ms) };
+}
+
+function compileReport({ evidence, cached }: Compiled, encoding: AcceptedCall["encoding"]): CompileReport {
+  return {
+    exit_code: evidence.exitCode,
+    signal: evidence.signal === null ? null : signalName(evidence.signal),
+    stdout: renderOutput(evidence.stdout, encoding).text,
+    stderr: renderOutput(evidence.stderr, encoding).text,
+    usage: roundedUsage(evidence),
+    cached,
+  };
+}
+
+/** Of a program that never ran. */
+function noFiles({ spec }: AcceptedCall): Record<string, CollectedFile> {
+  return Object.fromEntries(spec.collect.map((path) => [path, { error: "not_found" as const }]));
 }
 
 function collectedFiles(evidence: Evidence): Record<string, CollectedFile> {

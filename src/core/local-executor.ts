@@ -15,6 +15,7 @@ import { acceptCall, type AcceptedCall } from "./accept.ts";
 import { admit, type QueueBounds } from "./admission.ts";
 import { AsReady } from "./as-ready.ts";
 import { CallTicket } from "./call-ticket.ts";
+import { CompiledPrograms } from "./compiled.ts";
 import { concludeWithoutRun } from "./conclude.ts";
 import { type Flight, InFlight, waitFor } from "./in-flight.ts";
 import type { CallObserver, Observed } from "./observer.ts";
@@ -26,6 +27,8 @@ export interface LocalExecutorOptions {
   readonly runtimes: readonly Runtime[];
   readonly limits: LimitPolicy;
   readonly queue: QueueBounds;
+  /** Programs of compiled languages that are kept for the next call of the same source. Bytes. */
+  readonly compiledBytesMax: number;
   readonly observer: CallObserver;
   readonly version: string;
   /** Version of a runtime's language, once its engine has started. */
@@ -54,6 +57,7 @@ export class LocalExecutor implements Executor {
   constructor(options: LocalExecutorOptions) {
     this.#options = options;
     this.#runtimes = Object.fromEntries(options.runtimes.map((runtime) => [runtime.id, runtime]));
+    const programs = new CompiledPrograms(options.compiledBytesMax);
     this.#pools = new Map(
       options.engines.map((engine) => [
         engine.name,
@@ -61,6 +65,7 @@ export class LocalExecutor implements Executor {
           engine,
           observer: options.observer,
           now: options.now,
+          programs,
           ...(options.onFault === undefined ? {} : { onFault: options.onFault }),
         }),
       ]),

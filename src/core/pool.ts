@@ -9,9 +9,11 @@ import { SandboxError } from "../contract/errors.ts";
 import type { CallObserver, SlotState } from "./observer.ts";
 import { CallQueue } from "./call-queue.ts";
 import type { CallTicket, GivenUp } from "./call-ticket.ts";
+import type { CompiledPrograms } from "./compiled.ts";
 import { conclude, concludeWithoutRun } from "./conclude.ts";
-import { inTime, pause, runInTime } from "./patience.ts";
-import { type Engine, type Evidence, type Sandbox, SandboxFault } from "./ports.ts";
+import { inTime, pause } from "./patience.ts";
+import { type Engine, type Sandbox, SandboxFault } from "./ports.ts";
+import { runStages, type StagesEnd } from "./stages.ts";
 
 /** A call is run again once after a fault of ours. */
 const RUNS_MAX = 2;
@@ -34,6 +36,7 @@ export interface PoolOptions {
   readonly engine: Engine;
   readonly observer: CallObserver;
   readonly now: () => number;
+  readonly programs: CompiledPrograms;
   /** Told of every sandbox that failed, with the words that a log needs. */
   readonly onFault?: (engine: string, fault: SandboxFault) => void;
 }
@@ -47,6 +50,7 @@ export class Pool {
   readonly #idle: Slot[] = [];
   #running = 0;
   #meanRunMs = 0;
+  readonly #programs: CompiledPrograms;
   readonly #onFault: PoolOptions["onFault"];
   #outage: NodeJS.Timeout | null = null;
   #lastFault = "";
@@ -58,6 +62,7 @@ export class Pool {
     this.#engine = options.engine;
     this.#observer = options.observer;
     this.#now = options.now;
+    this.#programs = options.programs;
     this.#onFault = options.onFault;
     this.#slots = Array.from({ length: options.engine.slots }, (_, index) => ({
       index,
@@ -164,8 +169,7 @@ export class Pool {
     }
     ticket.runs++;
     try {
-      const evidence = await this.#carryOut(slot, ticket);
-      this.#settle(ticket, evidence);
+      this.#settle(ticket, await this.#carryOut(slot, ticket));
       slot.failures = 0;
       this.#release(slot);
     } catch (error) {
@@ -176,16 +180,16 @@ export class Pool {
     this.#pump();
   }
 
-  #carryOut(slot: Slot, ticket: CallTicket): Promise<Evidence> {
-    const { spec } = ticket.call;
-    if (spec.entry.kind === "fork") this.#observer.forked(this.#engine.name);
-    return runInTime(slot.sandbox as Sandbox, spec, ticket.signal);
+  #carryOut(slot: Slot, ticket: CallTicket): Promise<StagesEnd> {
+    if (ticket.call.spec.entry.kind === "fork") this.#observer.forked(this.#engine.name);
+    return runStages(slot.sandbox as Sandbox, ticket, this.#programs, this.#now);
   }
 
-  #settle(ticket: CallTicket, evidence: Evidence): void {
-    const result = conclude(ticket.call, evidence, ticket);
+  #settle(ticket: CallTicket, { evidence, compile }: StagesEnd): void {
+    const result = conclude(ticket.call, evidence, ticket, compile);
     const share = this.#meanRunMs === 0 ? 1 : 0.05;
-    this.#meanRunMs += share * (evidence.runMs - this.#meanRunMs);
+    const heldMs = evidence.runMs + (compile === null ? 0 : evidence.startMs);
+    this.#meanRunMs += share * (heldMs - this.#meanRunMs);
     ticket.settle(
       result.outcome === "cancelled" ? { ...result, detail: gaveUp(ticket.givenUp, "while it ran") } : result,
     );

@@ -4,6 +4,7 @@ import type { Runtime } from "../contract/runtime.ts";
 export const bash: Runtime = {
   id: "bash",
   engine: "container",
+  compile: null,
   entry: { kind: "exec", fileName: "main.sh", argv: ["bash", "/work/main.sh"] },
   modes: ["script"],
 };

@@ -4,6 +4,7 @@ import type { Runtime } from "../contract/runtime.ts";
 export const javascript: Runtime = {
   id: "javascript",
   engine: "isolate",
+  compile: null,
   entry: { kind: "isolate", fileName: "main.js" },
   modes: ["script", "cell"],
 };

@@ -4,6 +4,7 @@ import type { Runtime } from "../contract/runtime.ts";
 export const node: Runtime = {
   id: "node",
   engine: "container",
+  compile: null,
   entry: { kind: "exec", fileName: "main.js", argv: ["node", "/work/main.js"] },
   modes: ["script"],
 };

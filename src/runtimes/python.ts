@@ -4,6 +4,7 @@ import type { Runtime } from "../contract/runtime.ts";
 export const python: Runtime = {
   id: "python",
   engine: "container",
+  compile: null,
   entry: { kind: "fork", fileName: "main.py" },
   modes: ["script", "cell"],
 };

@@ -1,9 +1,10 @@
 /** Every runtime there is; a new language is one file and one line here. */
 import type { RuntimeId } from "../contract/call.ts";
 import { bash } from "./bash.ts";
+import { cpp } from "./cpp.ts";
 import { javascript } from "./javascript.ts";
 import { node } from "./node.ts";
 import { python } from "./python.ts";
 import type { Runtime } from "../contract/runtime.ts";
 
-export const RUNTIMES: Readonly<Record<RuntimeId, Runtime>> = { python, javascript, node, bash };
+export const RUNTIMES: Readonly<Record<RuntimeId, Runtime>> = { python, javascript, node, bash, cpp };

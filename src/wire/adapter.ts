@@ -3,9 +3,11 @@
  * decides nothing: the service reads bodies, asks for keys and cancels the calls of a client that goes.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { CALL_BOUNDS } from "../contract/call.ts";
 import type { ErrorCode, SandboxError } from "../contract/errors.ts";
 import type { ExecuteOptions, Executor } from "../contract/executor.ts";
 import type { LimitPolicy } from "../contract/limits.ts";
+import type { Result } from "../contract/result.ts";
 
 export interface WireParts {
   readonly executor: Executor;
@@ -60,6 +62,16 @@ export function inSeconds(ms: number): number {
 /** Milliseconds of a time in seconds as a client states it, within what the service allows. */
 export function wallMs(seconds: number, limits: LimitPolicy): number {
   return Math.max(1, Math.min(Math.ceil(seconds * 1000), limits.ceiling.wall_ms));
+}
+
+/** Milliseconds of a compile stage as a client states them in seconds, within what a call may ask for. */
+export function compileMs(seconds: number): number {
+  return Math.max(1, Math.min(Math.ceil(seconds * 1000), CALL_BOUNDS.compileMsMax));
+}
+
+/** False when the call ended in its compile stage: what it gave is then the compiler's. */
+export function endedInRun({ outcome, compile }: Result): boolean {
+  return outcome !== "compile_failed" && (compile === undefined || compile.exit_code === 0);
 }
 
 /** The least memory that a call may ask for. */

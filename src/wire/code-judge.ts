@@ -12,7 +12,15 @@ import { SandboxError } from "../contract/errors.ts";
 import type { ExecuteOptions, Executor } from "../contract/executor.ts";
 import type { Outcome } from "../contract/outcome.ts";
 import type { Result } from "../contract/result.ts";
-import { during, inSeconds, isOverload, wallMs, type Adapter, type WireParts } from "./adapter.ts";
+import {
+  during,
+  endedInRun,
+  inSeconds,
+  isOverload,
+  wallMs,
+  type Adapter,
+  type WireParts,
+} from "./adapter.ts";
 import * as body from "./fastapi.ts";
 
 export interface CodeJudgeOptions {
@@ -119,6 +127,18 @@ function stderrOf(result: Result, options: CodeJudgeOptions): string {
   return firstCharacters(killed ? stderr + MEMORY_ERROR : stderr, cap);
 }
 
+function notCompiled(
+  submission: Submission,
+  { stderr }: Result,
+  options: CodeJudgeOptions,
+): SubmissionResult {
+  return {
+    ...notRun(submission, ""),
+    stdout: "",
+    stderr: firstCharacters(stderr, options.outputCharacters),
+  };
+}
+
 /** @throws SandboxError for what says nothing about the program and is worth another try. */
 function submissionResult(
   submission: Submission,
@@ -128,6 +148,7 @@ function submissionResult(
   const reason = REASON[result.outcome];
   if (reason === "overload") throw new SandboxError("draining", result.detail ?? "the call was given up");
   if (reason === "internal_error") return notRun(submission, reason);
+  if (!endedInRun(result)) return notCompiled(submission, result, options);
   const isTimeout = reason === "worker_timeout";
   const run_success = !isTimeout && result.exit_code === 0;
   const { expected_output: expected } = submission;
@@ -188,13 +209,17 @@ interface Judge {
   readonly modules: ReadonlyMap<string, string>;
 }
 
-function callOf({ solution, input }: Submission, parts: WireParts, { options, modules }: Judge): Call {
+function callOf({ type, solution, input }: Submission, parts: WireParts, { options, modules }: Judge): Call {
+  const shared = {
+    limits: { wall_ms: wallMs(options.wallMs / 1000, parts.limits) },
+    ...(input === null || input === "" ? {} : { stdin: input }),
+  };
+  if (type === "cpp") return { runtime: "cpp", source: solution, ...shared };
   const given = modulesOf(solution, modules);
   return {
     runtime: "python",
     source: solution + importsInside(solution),
-    limits: { wall_ms: wallMs(options.wallMs / 1000, parts.limits) },
-    ...(input === null || input === "" ? {} : { stdin: input }),
+    ...shared,
     ...(given === undefined || Object.keys(given).length === 0 ? {} : { files: given }),
   };
 }
@@ -234,7 +259,7 @@ async function judgeAll(
   judge: Judge,
   options: ExecuteOptions,
 ): Promise<SubmissionResult[]> {
-  const runnable = submissions.filter(({ type }) => type === "python");
+  const runnable = submissions.filter(({ type }) => type !== "math");
   const results = await runAll(
     runnable.map((submission) => callOf(submission, parts, judge)),
     parts.executor,

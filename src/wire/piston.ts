@@ -6,7 +6,15 @@ import { SandboxError } from "../contract/errors.ts";
 import type { LimitPolicy } from "../contract/limits.ts";
 import type { Outcome } from "../contract/outcome.ts";
 import type { Result } from "../contract/result.ts";
-import { during, isOverload, memoryBytes, type Adapter, type WireParts } from "./adapter.ts";
+import {
+  compileMs,
+  during,
+  endedInRun,
+  isOverload,
+  memoryBytes,
+  type Adapter,
+  type WireParts,
+} from "./adapter.ts";
 import { satisfies } from "./version-range.ts";
 
 type Status = "RE" | "SG" | "TO" | "OL" | "EL" | "XX" | null;
@@ -39,6 +47,7 @@ const LANGUAGES: readonly Language[] = [
   { language: "python", id: "python", aliases: ["py", "py3", "python3"] },
   { language: "javascript", id: "node", aliases: ["node-javascript", "node-js", "js"], runtime: "node" },
   { language: "bash", id: "bash", aliases: ["sh"] },
+  { language: "c++", id: "cpp", aliases: ["cpp", "g++"], runtime: "gcc" },
 ];
 
 interface PistonRuntime extends Language {
@@ -101,6 +110,7 @@ const isUtf8 = ({ encoding }: PistonFile): boolean => encoding !== "base64" && e
 
 /** What a request gets that does not ask. Milliseconds. */
 const RUN_MS = 3000;
+const COMPILE_MS = 10_000;
 
 function checkConstraints(asked: Asked, { ceiling }: LimitPolicy): void {
   const configured = {
@@ -134,6 +144,7 @@ const PROGRAM_NAMES: Readonly<Partial<Record<RuntimeId, string>>> = {
   python: "main.py",
   node: "main.js",
   bash: "main.sh",
+  cpp: "main.cpp",
 };
 
 /** The first text is the program; every file is there by its name too, for files that read each other. */
@@ -161,6 +172,7 @@ function callOf(asked: Asked, { id }: PistonRuntime, limits: LimitPolicy): Call 
     stdin: stdin.endsWith("\n") ? stdin : `${stdin}\n`,
     ...(args.length === 0 ? {} : { args }),
     ...(Object.keys(beside).length === 0 ? {} : { files: beside }),
+    ...(id === "cpp" ? { compile_ms: compileMs(millis(asked["compile_timeout"], COMPILE_MS) / 1000) } : {}),
     limits: {
       wall_ms: Math.min(millis(asked["run_timeout"], RUN_MS), limits.ceiling.wall_ms),
       cpu_ms: Math.min(millis(asked["run_cpu_time"], RUN_MS), limits.ceiling.cpu_ms),
@@ -209,13 +221,40 @@ function stageOf(result: Result) {
   };
 }
 
+/** Of a language that is compiled; null for others. */
+function compileStageOf(result: Result) {
+  const { compile } = result;
+  if (compile === undefined) return null;
+  if (!endedInRun(result)) return stageOf(result);
+  const { stdout, stderr, usage } = compile;
+  return {
+    stdout,
+    stderr,
+    output: stdout + stderr,
+    code: compile.exit_code,
+    signal: compile.signal,
+    message: null,
+    status: null,
+    cpu_time: Math.round(usage.cpu_ms),
+    wall_time: Math.round(usage.wall_ms),
+    memory: usage.memory_peak_bytes,
+  };
+}
+
 async function execute(parts: WireParts, request: FastifyRequest, reply: FastifyReply) {
   try {
     const asked = readRequest(request.body);
     const runtime = chooseRuntime(await runtimesOf(parts), asked);
     const call = callOf(asked, runtime, parts.limits);
     const result = await during(parts, request, reply, (options) => parts.executor.execute(call, options));
-    return { run: stageOf(result), language: runtime.language, version: runtime.version };
+    const compile = compileStageOf(result);
+    return {
+      ...(compile === null ? {} : { compile }),
+      // The original repeats a compile stage that failed where the run would be.
+      run: stageOf(result),
+      language: runtime.language,
+      version: runtime.version,
+    };
   } catch (error) {
     if (error instanceof Refused) return reply.code(400).send({ message: error.message });
     throw error;

@@ -11,7 +11,9 @@ import type { LimitPolicy } from "../contract/limits.ts";
 import type { Outcome } from "../contract/outcome.ts";
 import type { CollectedFile, Result } from "../contract/result.ts";
 import {
+  compileMs,
   during,
+  endedInRun,
   inSeconds,
   isOverload,
   memoryBytes,
@@ -65,7 +67,13 @@ const RUNTIME_OF: Partial<Record<(typeof LANGUAGES)[number], RuntimeId>> = {
   python: "python",
   nodejs: "node",
   bash: "bash",
+  cpp: "cpp",
+  pytest: "python",
 };
+
+/** What runs the code of language `pytest`, which lies beside it. */
+const PYTEST_PROGRAM = "test_program.py";
+const PYTEST_SOURCE = `import sys, pytest\nsys.exit(pytest.main([${JSON.stringify(PYTEST_PROGRAM)}]))\n`;
 
 const files = body.dictionary(body.nullable(body.text));
 
@@ -185,15 +193,28 @@ interface RunCodeAnswer {
   readonly files: Readonly<Record<string, string>>;
 }
 
+/** Of a compile stage that gave a program; null for a language that has no such stage. */
+function compileResult({ compile }: Result): CommandResult | null {
+  if (compile === undefined) return null;
+  const { exit_code, stdout, stderr, usage } = compile;
+  return {
+    status: "Finished",
+    execution_time: inSeconds(usage.wall_ms),
+    return_code: exit_code,
+    stdout,
+    stderr,
+  };
+}
+
 function runCodeAnswer(result: Result, fetched: ReadonlyMap<string, string>): RunCodeAnswer {
   const command = commandResult(result);
   const status = runStatus(command);
-  const isCompile = result.outcome === "compile_failed";
+  const ran = endedInRun(result);
   return {
     status,
     message: status === "SandboxError" ? command.stderr : "",
-    compile_result: isCompile ? command : null,
-    run_result: isCompile ? null : command,
+    compile_result: ran ? compileResult(result) : command,
+    run_result: ran ? command : null,
     executor_pod_name: null,
     files: fetchedFiles(fetched, result),
   };
@@ -234,12 +255,15 @@ async function runCode(
   if (runtime === undefined) return raised(`there is no runner for '${asked.language}' here`);
   const limits = limitsOf(asked.run_timeout, asked.memory_limit_MB, parts.limits);
   const fetched = pathsToFetch(asked.fetch_files);
-  const given = givenFiles(asked.files);
+  const isPytest = asked.language === "pytest";
+  const given = { ...givenFiles(asked.files), ...(isPytest ? { [PYTEST_PROGRAM]: asked.code } : {}) };
+  const compile = runtime === "cpp" ? { compile_ms: compileMs(asked.compile_timeout) } : {};
   const call: Call = {
     runtime,
-    source: asked.code,
+    source: isPytest ? PYTEST_SOURCE : asked.code,
     limits,
-    deadline_ms: waitMs + limits.wall_ms + DEADLINE_SLACK_MS,
+    ...compile,
+    deadline_ms: waitMs + (compile.compile_ms ?? 0) + limits.wall_ms + DEADLINE_SLACK_MS,
     ...(asked.stdin === null || asked.stdin === "" ? {} : { stdin: asked.stdin }),
     ...(Object.keys(given).length === 0 ? {} : { files: given }),
     ...(fetched.size === 0 ? {} : { collect: [...new Set(fetched.values())] }),

@@ -113,6 +113,46 @@ const CASES: readonly OutcomeCase[] = [
     stdout: /2000 bytes left out/,
     exitCode: 0,
   },
+  {
+    runtime: "cpp",
+    outcome: "completed",
+    source: '#include <cstdio>\nint main() { puts("42"); }',
+    stdout: "42\n",
+    exitCode: 0,
+  },
+  {
+    runtime: "cpp",
+    outcome: "failed",
+    source: '#include <cstdio>\nint main() { puts("a"); return 3; }',
+    stdout: "a\n",
+    exitCode: 3,
+  },
+  { runtime: "cpp", outcome: "compile_failed", source: "int main() { return x; }", exitCode: 1 },
+  {
+    runtime: "cpp",
+    outcome: "signaled",
+    source: "int main() { volatile int* nowhere = nullptr; return *nowhere; }",
+    exitCode: null,
+  },
+  {
+    runtime: "cpp",
+    outcome: "wall_limit",
+    source: "#include <unistd.h>\nint main() { pause(); }",
+    limits: { wall_ms: 300 },
+  },
+  {
+    runtime: "cpp",
+    outcome: "cpu_limit",
+    source: "int main() { for (volatile int i = 0;; i = i + 1) {} }",
+    limits: { wall_ms: 20_000, cpu_ms: 200 },
+  },
+  {
+    runtime: "cpp",
+    outcome: "memory_limit",
+    source:
+      "#include <cstdlib>\n#include <cstring>\nint main() { for (;;) memset(malloc(1 << 20), 1, 1 << 20); }",
+    limits: { memory_bytes: 64 * MiB },
+  },
   { runtime: "node", outcome: "completed", source: "console.log(6 * 7)", stdout: "42\n", exitCode: 0 },
   {
     runtime: "node",
@@ -363,7 +403,13 @@ export function describeExecutor(name: string, start: () => Promise<Subject>): v
 
     it("says what it is", async () => {
       const description = await executor.describe();
-      expect(description.runtimes.map(({ id }) => id)).toEqual(["python", "javascript", "node", "bash"]);
+      expect(description.runtimes.map(({ id }) => id)).toEqual([
+        "python",
+        "javascript",
+        "node",
+        "bash",
+        "cpp",
+      ]);
       expect(description.engines.map(({ tier }) => tier)).toEqual(["container", "container"]);
       expect(description.runtimes[0]?.version).toMatch(/^3\.\d+\.\d+/);
     });

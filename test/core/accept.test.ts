@@ -37,6 +37,7 @@ describe("a call that leaves everything out", () => {
         cell: false,
         limits: LIMITS,
       },
+      compile: null,
       priority: "normal",
       deadlineMs: null,
       encoding: "utf8",

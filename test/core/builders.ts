@@ -12,6 +12,7 @@ import type { Captured, Engine, Evidence } from "../../src/core/ports.ts";
 export const PYTHON: Runtime = {
   id: "python",
   engine: "container",
+  compile: null,
   entry: { kind: "fork", fileName: "main.py" },
   modes: ["script", "cell"],
 };
@@ -19,6 +20,7 @@ export const PYTHON: Runtime = {
 export const NODE: Runtime = {
   id: "node",
   engine: "container",
+  compile: null,
   entry: { kind: "exec", fileName: "main.js", argv: ["node", "/work/main.js"] },
   modes: ["script"],
 };
@@ -26,6 +28,7 @@ export const NODE: Runtime = {
 export const JAVASCRIPT: Runtime = {
   id: "javascript",
   engine: "isolate",
+  compile: null,
   entry: { kind: "isolate", fileName: "main.js" },
   modes: ["script"],
 };
@@ -114,6 +117,7 @@ export function executorOf(engine: Engine, options: Partial<LocalExecutorOptions
     runtimes: [PYTHON, NODE],
     limits: DEFAULT_LIMIT_POLICY,
     queue: ROOMY,
+    compiledBytesMax: 0,
     observer: SILENT_OBSERVER,
     version: "0",
     runtimeVersion: () => "0",

@@ -80,6 +80,7 @@ export class Simulation {
       runtimes: [PYTHON, NODE],
       limits: DEFAULT_LIMIT_POLICY,
       queue: { callsMax: tight ? 4 : 1000, bytesMax: 1 << 24, batchCallsMax: 8 },
+      compiledBytesMax: 0,
       observer,
       version: "0",
       runtimeVersion: () => "0",

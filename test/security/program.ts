@@ -18,6 +18,8 @@ export interface HostileProgram {
   readonly runtime: RuntimeId;
   readonly source: string;
   readonly limits?: NonNullable<Call["limits"]>;
+  /** Of the compile stage. */
+  readonly compileMs?: number;
   readonly stdin?: string;
   /** In place of `stdin`: that many bytes. */
   readonly stdinBytes?: number;
@@ -68,12 +70,13 @@ export function text({ raw }: TemplateStringsArray): string {
 }
 
 export function callOf(program: HostileProgram): Call {
-  const { runtime, source, limits, args, env, givenFiles, collect, cell } = program;
+  const { runtime, source, limits, compileMs, args, env, givenFiles, collect, cell } = program;
   const stdin = program.stdinBytes === undefined ? program.stdin : "x".repeat(program.stdinBytes);
   return {
     runtime,
     source,
     ...(limits === undefined ? {} : { limits }),
+    ...(compileMs === undefined ? {} : { compile_ms: compileMs }),
     ...(stdin === undefined ? {} : { stdin }),
     ...(args === undefined ? {} : { args }),
     ...(env === undefined ? {} : { env }),

@@ -34,6 +34,12 @@ static bool copy_path(struct bytes path, char into[PATH_BYTES_MAX]) {
     return strlen(into) == path.length;
 }
 
+/* A program or a script is placed so that it can be executed, as it would be in an archive. */
+static mode_t mode_of(struct bytes content) {
+    bool executable = (content.length >= 4 && memcmp(content.data, "\x7f" "ELF", 4) == 0) || (content.length >= 2 && memcmp(content.data, "#!", 2) == 0);
+    return executable ? 0755 : 0644;
+}
+
 static bool place(struct bytes path, struct bytes content) {
     char name[PATH_BYTES_MAX];
     if (!copy_path(path, name)) return false;
@@ -42,7 +48,7 @@ static bool place(struct bytes path, struct bytes content) {
         if (mkdir(name, 0755) != 0 && errno != EEXIST) return false;
         *slash = '/';
     }
-    int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode_of(content));
     if (fd < 0) return false;
     for (uint32_t done = 0; done < content.length;) {
         ssize_t put = write(fd, content.data + done, content.length - done);

@@ -42,9 +42,11 @@ const DIFFERENCES: Readonly<Record<string, Change>> = {
   end_mark_in_output: { success: true, run_success: true, stdout: "a@@Eb\n", stderr: "", reason: "" },
   // Recorded: bytes that are not UTF-8 break the original.
   non_utf8: { success: true, run_success: true, stdout: "\uFFFD\uFFFD", stderr: "", reason: "" },
-  // There is no C++ here: answered as the original answers what it has no executor for.
-  cpp_ok: { success: false, run_success: false, stdout: null, stderr: null, reason: "internal_error" },
-  cpp_ce: { stdout: null, stderr: null, reason: "internal_error" },
+  // Recorded: the original puts a line of its own before the program, and names files otherwise.
+  cpp_ce: {
+    stderr:
+      "/work/main.cpp: In function \u2018int main()\u2019:\n/work/main.cpp:1:20: error: \u2018x\u2019 was not declared in this scope\n    1 | int main(){ return x; }\n      |                    ^\n",
+  },
 };
 
 let service: Service;

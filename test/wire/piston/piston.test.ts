@@ -38,6 +38,12 @@ test("runtimes are those there are, with their versions", async () => {
       runtime: "node",
     },
     { language: "bash", version: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string, aliases: ["sh"] },
+    {
+      language: "c++",
+      version: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string,
+      aliases: ["cpp", "g++"],
+      runtime: "gcc",
+    },
   ]);
 });
 
@@ -81,6 +87,20 @@ test.each([
 ])("%s %s: `%s`", async (language, version, content, expected) => {
   const body = { language, version, files: [{ content }], run_timeout: 1500 };
   expect((await execute(body)).json.run).toMatchObject(expected);
+});
+
+test("c++ has a compile stage, which is repeated as the run when it fails", async () => {
+  const cpp = (content: string) => execute({ language: "c++", version: "*", files: [{ content }] });
+  const good = await cpp('#include <cstdio>\nint main() { puts("hi"); }');
+  expect(good.json).toMatchObject({
+    language: "c++",
+    compile: { code: 0, signal: null, status: null, output: "" },
+    run: { code: 0, stdout: "hi\n" },
+  });
+  const bad = await cpp("int main() { return x; }");
+  expect(bad.json.compile).toMatchObject({ code: 1, status: "RE" });
+  expect(bad.json.compile.stderr).toContain("was not declared");
+  expect(bad.json.run).toEqual(bad.json.compile);
 });
 
 test("files are beside the program, by their names, in every encoding", async () => {

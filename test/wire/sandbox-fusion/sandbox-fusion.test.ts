@@ -70,12 +70,14 @@ test.each([
   ["python", "python"],
   ["nodejs", "node"],
   ["bash", "bash"],
+  ["cpp", "cpp"],
+  ["pytest", "python"],
 ])("%s runs as %s", async (language, runtime) => {
   await runCode({ language, code: "a" });
   expect(lastCall()?.runtime).toBe(runtime);
 });
 
-test.each(["cpp", "pytest", "sql", "lean"])(
+test.each(["java", "sql", "lean"])(
   "%s is answered as the original answers a language without a runner",
   async (language) => {
     const answer = await runCode({ language, code: "x = 1" });

@@ -18,6 +18,7 @@ describe("/run_code", () => {
     ["python", "print(int(input()) + 1)"],
     ["nodejs", "process.stdin.on('data', (text) => console.log(Number(text) + 1))"],
     ["bash", "read n; echo $((n + 1))"],
+    ["cpp", "#include <iostream>\nint main() { int n; std::cin >> n; std::cout << n + 1 << std::endl; }"],
   ])("%s reads standard input", async (language, code) => {
     expect(await run(language, code, { stdin: "65535" })).toMatchObject({
       status: "Success",
@@ -50,6 +51,37 @@ describe("/run_code", () => {
     });
     expect(answer.run_result.execution_time).toBeGreaterThanOrEqual(0.5);
     expect(answer.run_result.execution_time).toBeLessThan(3);
+  });
+
+  test("cpp: both stages are told, and one that fails alone", async () => {
+    const good = await run("cpp", '#include <cstdio>\nint main() { puts("out"); return 3; }');
+    expect(good).toMatchObject({
+      status: "Failed",
+      compile_result: { status: "Finished", return_code: 0, stdout: "", stderr: "" },
+      run_result: { status: "Finished", return_code: 3, stdout: "out\n" },
+    });
+    const bad = await run("cpp", "int main() { return x; }");
+    expect(bad).toMatchObject({ status: "Failed", compile_result: { return_code: 1 }, run_result: null });
+    expect(bad.compile_result.stderr).toContain("was not declared");
+    const slow = await run("cpp", "#include <iostream>\n#include <regex>\nint main() {}", {
+      compile_timeout: 0.01,
+    });
+    expect(slow).toMatchObject({
+      status: "Failed",
+      compile_result: { status: "TimeLimitExceeded", return_code: null },
+      run_result: null,
+    });
+  });
+
+  test("pytest runs the tests in the code, and its exit code decides", async () => {
+    const passed = await run("pytest", "import other\ndef test_one():\n    assert other.x == 1\n", {
+      files: { "other.py": base64("x = 1") },
+    });
+    expect(passed).toMatchObject({ status: "Success", run_result: { return_code: 0 } });
+    expect(passed.run_result.stdout).toContain("1 passed");
+    const failed = await run("pytest", "def test_two():\n    x = 1\n    assert x == 2\n");
+    expect(failed).toMatchObject({ status: "Failed", run_result: { return_code: 1 } });
+    expect(failed.run_result.stdout).toContain("assert 1 == 2");
   });
 
   test("a grading program finds its files beside it and its exit code decides, as tinker-cookbook has it", async () => {
