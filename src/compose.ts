@@ -19,6 +19,8 @@ import type { Runtime } from "./contract/runtime.ts";
 import { LocalExecutor } from "./core/local-executor.ts";
 import { type CallObserver, SILENT_OBSERVER } from "./core/observer.ts";
 import type { Engine } from "./core/ports.ts";
+import type { Verifier } from "./contract/verifier.ts";
+import { createVerifier, type VerifierOptions } from "./judge/verifier.ts";
 import { RUNTIMES } from "./runtimes/registry.ts";
 
 export interface ComposeLog {
@@ -34,6 +36,8 @@ export interface ComposeOptions {
 
 export interface Composed {
   readonly executor: ServiceExecutor;
+  /** Its runs are calls of the executor. */
+  readonly verifier: Verifier;
 }
 
 /** The machine cannot do what the configuration asks for; the message says what is missing and how to mend it. */
@@ -160,7 +164,11 @@ export async function compose(config: Config, options: ComposeOptions): Promise<
     await executor.close();
     throw error;
   }
-  return { executor };
+  return { executor, verifier: createVerifier(executor, verifierOptions(config)) };
+}
+
+function verifierOptions({ verify, limits }: Config): VerifierOptions {
+  return { ...verify, mathWallMs: Math.min(verify.mathWallMs, limits.ceiling.wall_ms) };
 }
 
 /** The executor alone, for a program that embeds it. */
@@ -177,6 +185,7 @@ export async function composeEmbedded(
 }
 
 export type { CallObserver, Observed } from "./core/observer.ts";
+export { createVerifier, type VerifierOptions };
 export type { PartialConfig };
 
 function checkTier(engines: readonly Engine[], minimum: Config["isolation"]["minimum"]): void {

@@ -37,4 +37,14 @@ export type { BatchItem, ExecuteOptions, Executor } from "./contract/executor.ts
 export { DEFAULT_LIMIT_POLICY, type LimitPolicy, type Limits, type Usage } from "./contract/limits.ts";
 export { mayBecomeReward, type Outcome, OUTCOME_NAMES, OUTCOMES } from "./contract/outcome.ts";
 export type { CollectedFile, ProgramError, Result } from "./contract/result.ts";
+export {
+  rewardOf,
+  VERDICT_NAMES,
+  type CaseVerdict,
+  type Verdict,
+  type VerdictName,
+} from "./contract/verdict.ts";
+export type { Verification } from "./contract/verification.ts";
+export type { VerdictItem, Verifier } from "./contract/verifier.ts";
+export { createVerifier, type VerifierOptions } from "./compose.ts";
 export type { CallObserver, Observed, PartialConfig } from "./compose.ts";

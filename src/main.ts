@@ -65,10 +65,11 @@ async function serve(config: Config): Promise<number> {
   const log = createLog(config.log);
   const metrics = createMetrics();
   const signalled = firstSignal(log);
-  const { executor } = await compose(config, { observer: metrics.observer, log });
+  const { executor, verifier } = await compose(config, { observer: metrics.observer, log });
   try {
     const server = await buildServer({
       executor,
+      verifier,
       config,
       metrics,
       log,

@@ -18,10 +18,16 @@ interface Compiled {
 async function compile(): Promise<{ compiled: Compiled; close: () => Promise<void> }> {
   const app = fastify({
     ajv: {
-      customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false },
+      customOptions: {
+        coerceTypes: false,
+        removeAdditional: false,
+        useDefaults: false,
+        allErrors: false,
+        discriminator: true,
+      },
     },
   });
-  for (const schema of sharedSchemas(BATCH_CALLS_MAX)) app.addSchema(schema);
+  for (const schema of sharedSchemas(BATCH_CALLS_MAX, BATCH_CALLS_MAX)) app.addSchema(schema);
   let compiled: Compiled | null = null;
   app.get("/", (request, reply) => {
     const call = request.compileValidationSchema({ $ref: "Call#" });

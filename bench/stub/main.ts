@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { loadConfig } from "../../src/config/load.ts";
 import { LocalExecutor } from "../../src/core/local-executor.ts";
+import { createVerifier } from "../../src/judge/verifier.ts";
 import { buildServer } from "../../src/http/server.ts";
 import { createLog } from "../../src/observe/log.ts";
 import { createMetrics } from "../../src/observe/metrics.ts";
@@ -28,6 +29,7 @@ const executor = new LocalExecutor({
 await executor.start();
 const server = await buildServer({
   executor,
+  verifier: createVerifier(executor, config.verify),
   config,
   metrics,
   log,

@@ -2,6 +2,8 @@
 import { ERROR_CODES, SandboxError, type ErrorCode, type SandboxErrorOptions } from "../contract/errors.ts";
 import { OUTCOMES } from "../contract/outcome.ts";
 import type { Result } from "../contract/result.ts";
+import { VERDICTS, type Verdict } from "../contract/verdict.ts";
+import type { Verification } from "../contract/verification.ts";
 
 interface ErrorLike {
   readonly code?: unknown;
@@ -75,5 +77,34 @@ export function cancelledResult(id: string): Result {
     usage: { wall_ms: 0, cpu_ms: 0, memory_peak_bytes: 0, processes: 0 },
     timing: { queued_ms: 0, started_ms: 0, run_ms: 0 },
     detail: "the caller gave the call up",
+  };
+}
+
+/** @throws SandboxError `unreachable` when the value is not a Verdict of this contract. */
+export function verdictFrom(value: unknown): Verdict {
+  const verdict = value as Verdict | null;
+  if (
+    typeof verdict === "object" &&
+    verdict !== null &&
+    typeof verdict.id === "string" &&
+    Object.hasOwn(VERDICTS, verdict.verdict)
+  )
+    return verdict;
+  throw new SandboxError("unreachable", "the answer is not a Verdict; is the service of another version?");
+}
+
+/** The Verdict on what its caller gave up: the server's own never arrives. */
+export function excludedVerdict({ id, kind }: Verification): Verdict {
+  return {
+    id: id ?? "",
+    kind,
+    verdict: "excluded",
+    reward: null,
+    outcome: null,
+    detail: "the caller gave the verification up",
+    passed: 0,
+    total: 1,
+    cases: [],
+    usage: { wall_ms: 0, cpu_ms: 0, memory_peak_bytes: 0, processes: 0 },
   };
 }

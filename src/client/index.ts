@@ -1,5 +1,5 @@
 /** Public entry of the HTTP client. */
-export { createClient, type ClientOptions } from "./client.ts";
+export { createClient, type Client, type ClientOptions } from "./client.ts";
 export type { RetryPolicy } from "./retry.ts";
 export type { Call, FileContent, Priority, RuntimeId } from "../contract/call.ts";
 export type { Description } from "../contract/description.ts";
@@ -8,3 +8,6 @@ export type { BatchItem, ExecuteOptions, Executor } from "../contract/executor.t
 export type { Limits, Usage } from "../contract/limits.ts";
 export { mayBecomeReward, type Outcome } from "../contract/outcome.ts";
 export type { Result } from "../contract/result.ts";
+export { rewardOf, type CaseVerdict, type Verdict, type VerdictName } from "../contract/verdict.ts";
+export type { Verification } from "../contract/verification.ts";
+export type { VerdictItem, Verifier } from "../contract/verifier.ts";

@@ -111,6 +111,24 @@ const queue = section("Calls that wait for a slot.", {
   batchCallsMax: quantity("calls", 10_000, 1, 1_000_000, "Calls in one batch."),
 });
 
+const verify = section("Verifications: docs/verification.md.", {
+  batchMax: quantity("count", 20_000, 1, 1_000_000, "Verifications in one batch."),
+  callsMax: quantity(
+    "calls",
+    256,
+    1,
+    100_000,
+    "Calls of one request for verification that wait or run at once; the others wait outside of the queue.",
+  ),
+  mathWallMs: quantity(
+    "ms",
+    5000,
+    1,
+    DAY_MS,
+    "Wall time of a math check that asks for no limit, or the ceiling of wall_ms where that is lower.",
+  ),
+});
+
 const limitUnit = (name: string): Unit =>
   name.endsWith("_ms") ? "ms" : name.endsWith("_bytes") ? "bytes" : "count";
 
@@ -202,6 +220,7 @@ const wire = section("APIs of other systems, answered for clients that already c
 export const ConfigSchema = section("Rollcall's configuration.", {
   http,
   queue,
+  verify,
   limits,
   runtimes: section("Which runtimes calls may name; an engine that none of them needs is not started.", {
     python: flag(true, "Take calls of runtime python."),

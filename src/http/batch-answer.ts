@@ -1,16 +1,22 @@
 /**
- * The two shapes of an answer to a batch: a stream of lines, each sent when its Result is ready, and one
- * document in the order of the calls.
+ * The two shapes of an answer to a batch: a stream of lines, each sent when its item is ready, and one document in
+ * the order of the batch.
  *
  * Invariant: a complete stream ends with a `done` line and a broken one with an `error` line, so a stream
  * that ends with neither was cut.
  */
 import type { ServerResponse } from "node:http";
-import type { BatchItem } from "../contract/executor.ts";
 import { SandboxError } from "../contract/errors.ts";
-import type { Result } from "../contract/result.ts";
 
-export type Serialize = (result: Result) => string;
+/** What is answered: items with their place in the batch, as they are ready. */
+export interface Items<T extends { readonly index: number }> {
+  readonly items: AsyncIterable<T>;
+  /** Name of an item's part in its line, e.g. `result`. */
+  readonly name: string;
+  /** That part as JSON text. */
+  readonly serialize: (item: T) => string;
+  readonly onItem: (item: T) => void;
+}
 
 const FLUSH_BYTES = 64 << 10;
 
@@ -67,11 +73,9 @@ class LineWriter {
  * Writes the lines of a batch and ends the response.
  * @returns what broke the stream, or null.
  */
-export async function streamBatch(
+export async function streamBatch<T extends { readonly index: number }>(
   raw: ServerResponse,
-  items: AsyncIterable<BatchItem>,
-  serialize: Serialize,
-  onItem: (item: BatchItem) => void,
+  { items, name, serialize, onItem }: Items<T>,
 ): Promise<unknown> {
   const writer = new LineWriter(raw);
   let count = 0;
@@ -80,8 +84,7 @@ export async function streamBatch(
     for await (const item of items) {
       count += 1;
       onItem(item);
-      if (writer.write(`{"index":${item.index},"result":${serialize(item.result)}}\n`))
-        await writer.drained();
+      if (writer.write(`{"index":${item.index},"${name}":${serialize(item)}}\n`)) await writer.drained();
       if (raw.destroyed) return null;
     }
     writer.write(`{"done":true,"count":${count}}\n`);
@@ -98,22 +101,20 @@ export async function streamBatch(
 }
 
 /**
- * All Results of a batch as one document.
+ * All items of a batch as one document, in the order of the batch.
  * @throws SandboxError `answer_too_large`.
  */
-export async function joinBatch(
+export async function joinBatch<T extends { readonly index: number }>(
   count: number,
-  items: AsyncIterable<BatchItem>,
-  serialize: Serialize,
+  { items, name, serialize, onItem }: Items<T>,
   answerBytesMax: number,
-  onItem: (item: BatchItem) => void,
 ): Promise<string> {
   const parts = Array.from<string>({ length: count });
   let bytes = 0;
   let received = 0;
   for await (const item of items) {
     onItem(item);
-    const part = serialize(item.result);
+    const part = serialize(item);
     bytes += Buffer.byteLength(part) + 1;
     if (bytes > answerBytesMax) {
       throw new SandboxError(
@@ -124,6 +125,6 @@ export async function joinBatch(
     parts[item.index] = part;
     received += 1;
   }
-  if (received !== count) throw new Error(`the executor gave ${received} results for ${count} calls`);
-  return `{"results":[${parts.join(",")}]}`;
+  if (received !== count) throw new Error(`${received} of ${count} ${name}s of a batch came`);
+  return `{"${name}s":[${parts.join(",")}]}`;
 }

@@ -33,6 +33,7 @@ export async function registerOpenapi(
       },
       tags: [
         { name: "calls", description: "Carrying calls out." },
+        { name: "verification", description: "Judging answers and programs." },
         { name: "service", description: "Asking about the service." },
       ],
       components: { securitySchemes: { bearer: { type: "http", scheme: "bearer" } } },

@@ -7,6 +7,8 @@ import { CallSchema } from "../contract/call.ts";
 import { DescriptionSchema } from "../contract/description.ts";
 import { ERROR_CODES, type ErrorCode } from "../contract/errors.ts";
 import { ResultSchema } from "../contract/result.ts";
+import { VerdictSchema } from "../contract/verdict.ts";
+import { VerificationSchema } from "../contract/verification.ts";
 
 const ErrorSchema = Type.Object(
   {
@@ -62,6 +64,35 @@ const batchSchema = (batchCallsMax: number) =>
     { $id: "Batch", additionalProperties: false },
   );
 
+const VerdictItemSchema = Type.Object(
+  {
+    index: Type.Integer({ description: "Place of the verification in the batch, from 0." }),
+    verdict: VerdictSchema,
+  },
+  { $id: "VerdictItem", additionalProperties: false },
+);
+
+const VerdictLineSchema = Type.Union([VerdictItemSchema, BatchEndSchema, ErrorSchema], {
+  $id: "VerdictLine",
+  description: "One line of a stream, which ends like that of a batch of calls.",
+});
+
+const VerifyBatchResultSchema = Type.Object(
+  {
+    verdicts: Type.Array(VerdictSchema, {
+      description: "One Verdict for each verification, in the order of the verifications.",
+    }),
+  },
+  { $id: "VerifyBatchResult", additionalProperties: false },
+);
+
+/** Body of `POST /v1/verify/batch`; how many verifications it may have is configured. */
+const verifyBatchSchema = (batchMax: number) =>
+  Type.Object(
+    { verifications: Type.Array(VerificationSchema, { minItems: 1, maxItems: batchMax }) },
+    { $id: "VerifyBatch", additionalProperties: false },
+  );
+
 const StatusSchema = Type.Object(
   { status: Type.Enum(["ok", "ready", "starting", "draining"], { type: "string" }) },
   { $id: "Status", additionalProperties: false },
@@ -93,12 +124,15 @@ function addNamed(schema: Json, found: Map<string, Json>): void {
 }
 
 /** All shared schemas, flat. */
-export function sharedSchemas(batchCallsMax: number): Json[] {
+export function sharedSchemas(batchCallsMax: number, verifyBatchMax: number): Json[] {
   const found = new Map<string, Json>();
   const roots: TSchema[] = [
     batchSchema(batchCallsMax),
     BatchResultSchema,
     BatchLineSchema,
+    verifyBatchSchema(verifyBatchMax),
+    VerifyBatchResultSchema,
+    VerdictLineSchema,
     DescriptionSchema,
     StatusSchema,
   ];

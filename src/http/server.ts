@@ -3,6 +3,7 @@ import { LogController, fastify, type FastifyBaseLogger, type FastifyInstance } 
 import type { Config } from "../config/schema.ts";
 import { SandboxError } from "../contract/errors.ts";
 import type { Executor } from "../contract/executor.ts";
+import type { Verifier } from "../contract/verifier.ts";
 import type { Log } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { assertGuarded, assertOpenable, bearerOf, createAuthenticate, type Authenticate } from "./auth.ts";
@@ -13,12 +14,14 @@ import { registerOpenapi } from "./openapi.ts";
 import { registerBatches } from "./routes/batches.ts";
 import { registerCalls } from "./routes/calls.ts";
 import { registerService } from "./routes/service.ts";
+import { registerVerify } from "./routes/verify.ts";
 import { sharedSchemas } from "./schemas.ts";
 import { createTraffic, type Traffic } from "./traffic.ts";
 
 export interface ServerParts {
   readonly executor: Executor;
-  readonly config: Pick<Config, "http" | "queue" | "limits">;
+  readonly verifier: Verifier;
+  readonly config: Pick<Config, "http" | "queue" | "limits" | "verify">;
   readonly metrics: Metrics;
   readonly log: Log;
   /** Whether the engines can take calls now. */
@@ -71,6 +74,7 @@ function createApp({ config: { http }, log, metrics }: ServerParts, traffic: () 
         useDefaults: false,
         allErrors: false,
         verbose: true,
+        discriminator: true,
       },
     },
     schemaErrorFormatter: (errors) => Object.assign(new Error("invalid"), { validation: errors }),
@@ -192,16 +196,17 @@ function serverOf(
  * @throws Error when it would be open to other machines without a key.
  */
 export async function buildServer(parts: ServerParts): Promise<Server> {
-  const { config, executor, metrics, log, ready, version } = parts;
-  const { http, queue } = config;
+  const { config, executor, verifier, metrics, log, ready, version } = parts;
+  const { http, queue, verify } = config;
   assertGuarded(http.host, http.keys);
   const main = createListener(parts, http.port, null);
   const { app, traffic } = main;
-  for (const schema of sharedSchemas(queue.batchCallsMax)) app.addSchema(schema);
+  for (const schema of sharedSchemas(queue.batchCallsMax, verify.batchMax)) app.addSchema(schema);
   await registerOpenapi(app, { version, keyed: http.keys.length > 0 });
   registerService({ app, executor, traffic, metrics, ready });
   registerCalls({ app, executor, traffic, log });
   registerBatches({ app, executor, traffic, log, answerBytesMax: http.answerBytesMax });
+  registerVerify({ app, verifier, traffic, log, answerBytesMax: http.answerBytesMax });
   const places = mountAll(parts, main);
   const listeners = [...new Set([main, ...places.values()])];
   metrics.observer.watchHttp(() => {

@@ -41,6 +41,12 @@ const types = (value: unknown): string =>
   (Array.isArray(value) ? value : String(value).split(",")).map((type) => article(String(type))).join(" or ");
 const many = (count: unknown, noun: string): string => `${String(count)} ${noun}${count === 1 ? "" : "s"}`;
 
+/** What the field may say by which one of the branches is chosen. */
+function tagsOf(schema: Record<string, unknown> | undefined, tag: unknown): unknown[] {
+  const properties = (schema?.["properties"] ?? {}) as Record<string, { readonly enum?: unknown[] }>;
+  return properties[String(tag)]?.enum ?? [];
+}
+
 /** What each keyword asks for, said of the field. */
 const SAY: Readonly<Record<string, (failure: SchemaFailure) => string>> = {
   type: ({ params, data }) => `must be ${types(params["type"])}, not ${kindOf(data)}`,
@@ -57,6 +63,11 @@ const SAY: Readonly<Record<string, (failure: SchemaFailure) => string>> = {
   pattern: ({ params, data }) => `must match ${String(params["pattern"])}, not ${quoted(data)}`,
   required: () => "is missing",
   propertyNames: () => "cannot be used as a name",
+  const: ({ params, data }) => `must be ${quoted(params["allowedValue"])}, not ${quoted(data)}`,
+  discriminator: ({ params, parentSchema }) =>
+    params["tagValue"] === undefined
+      ? "is missing"
+      : `must be one of ${tagsOf(parentSchema, params["tag"]).join(", ")}, not ${quoted(params["tagValue"])}`,
   additionalProperties: ({ parentSchema }) => {
     const known = Object.keys((parentSchema?.["properties"] as object | undefined) ?? {});
     const shown = known.slice(0, FIELDS_SHOWN).join(", ");
@@ -68,6 +79,7 @@ const NAMED_BY: Readonly<Record<string, string>> = {
   required: "missingProperty",
   additionalProperties: "additionalProperty",
   propertyNames: "propertyName",
+  discriminator: "tag",
 };
 
 function pathOf(failure: SchemaFailure): string {
@@ -92,11 +104,13 @@ function choose(failures: readonly SchemaFailure[]): SchemaFailure {
   return { ...last, keyword: "type", params: { type: allowed } };
 }
 
+const BATCHES: ReadonlySet<string> = new Set(["/calls", "/verifications"]);
+
 /** @param failures what the compiled schema of a body reported; not empty. */
 export function validationError(failures: readonly SchemaFailure[]): SandboxError {
   const failure = choose(failures);
   const path = pathOf(failure);
-  const isRuntime = path === "/runtime" || /^\/calls\/\d+\/runtime$/.test(path);
+  const isRuntime = path === "/runtime" || /^\/calls\/\d+\/runtime$|\/program\/runtime$/.test(path);
   if (isRuntime && failure.keyword === "enum") {
     return new SandboxError(
       "unknown_runtime",
@@ -104,10 +118,10 @@ export function validationError(failures: readonly SchemaFailure[]): SandboxErro
       { path },
     );
   }
-  if (path === "/calls" && failure.keyword === "maxItems") {
+  if (BATCHES.has(path) && failure.keyword === "maxItems") {
     return new SandboxError(
       "batch_too_long",
-      `the batch has ${(failure.data as unknown[]).length} calls, the most is ${String(failure.params["limit"])}`,
+      `the batch has ${(failure.data as unknown[]).length} ${path.slice(1)}, the most is ${String(failure.params["limit"])}`,
       { path },
     );
   }

@@ -1,7 +1,13 @@
 import { createServer, type Server as HttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createClient, type ClientOptions, type BatchItem, type Executor } from "../../src/client/index.ts";
+import {
+  createClient,
+  type Client,
+  type ClientOptions,
+  type BatchItem,
+  type Executor,
+} from "../../src/client/index.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { STUB_DESCRIPTION, stubResult } from "../support/stub-executor.ts";
 
@@ -114,7 +120,7 @@ test("a key is sent", async () => {
   const keyed = await startServer({ ROLLCALL_HTTP_KEYS: '[{"name":"alice","key":"0123456789abcdef"}]' });
   const [right, wrong] = ["0123456789abcdef", "0123456789abcdeX"].map((key) =>
     createClient({ baseUrl: keyed.url, key }),
-  ) as [Executor, Executor];
+  ) as [Client, Client];
   expect((await right.execute(call("x"))).outcome).toBe("completed");
   expect(keyed.stub.seen[0]?.tenant).toBe("alice");
   await expect(wrong.execute(call("x"))).rejects.toMatchObject({ code: "unauthorized" });

@@ -2,6 +2,7 @@ import { Value } from "typebox/value";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { loadConfig } from "../../src/config/load.ts";
 import { DescriptionSchema } from "../../src/contract/description.ts";
+import { createVerifier } from "../../src/judge/verifier.ts";
 import { buildServer } from "../../src/http/server.ts";
 import { createLog } from "../../src/observe/log.ts";
 import { createMetrics } from "../../src/observe/metrics.ts";
@@ -131,8 +132,10 @@ test.each(["0.0.0.0", "::", "192.168.1.5", "example.org", "127.0.0.1.example.org
   "without keys there is no server on %s",
   async (host) => {
     const config = loadConfig({ argv: ["--host", host, "--port", "0"], env: {}, cwd: "/nonexistent" });
+    const executor = createStubExecutor();
     const build = buildServer({
-      executor: createStubExecutor(),
+      executor,
+      verifier: createVerifier(executor),
       config,
       metrics: createMetrics(),
       log: createLog({ level: "silent", pretty: false }),

@@ -1,5 +1,6 @@
 /** A listening server around the stub, on a free port of 127.0.0.1. */
 import { loadConfig } from "../../src/config/load.ts";
+import { createVerifier } from "../../src/judge/verifier.ts";
 import { buildServer, type Server } from "../../src/http/server.ts";
 import { createMounts } from "../../src/wire/registry.ts";
 import { createLog } from "../../src/observe/log.ts";
@@ -28,6 +29,7 @@ export async function startServer(env: Record<string, string> = {}): Promise<Tes
   let ready = true;
   const server = await buildServer({
     executor: stub,
+    verifier: createVerifier(stub, config.verify),
     config,
     metrics,
     log,

@@ -83,9 +83,22 @@ import networkx as nx
 g = nx.petersen_graph()
 print(nx.shortest_path_length(g, 0, 5), nx.is_connected(g), g.number_of_edges(), dict(g.degree()))
 """,
-    "math_verify": """
+    "math_verify": r"""
 from math_verify import parse, verify
-print(verify(parse("$\\\\frac{1}{2}$"), parse("0.5")), verify(parse("$x^2 + 1$"), parse("$1 + x^2$")), verify(parse("3"), parse("$(1, 2)$")))
+pairs = [
+    (r"$\frac{1}{2}$", r"The answer is $\frac{2}{4}$."), ("0.5", "So it is 1/2."), (r"\boxed{x^2 + 2x + 1}", r"\boxed{(x+1)^2}"),
+    (r"\boxed{\{1,2,3\}}", r"$\{3,2,1\}$"), (r"\boxed{(1,2)}", "$(1, 2)$"), (r"$[1, \infty)$", r"\boxed{[1,\infty)}"),
+    (r"\boxed{\sqrt{2}}", r"\boxed{2^{1/2}}"), (r"\boxed{\begin{pmatrix}1&2\\3&4\end{pmatrix}}", r"\boxed{\begin{bmatrix}1&2\\3&4\end{bmatrix}}"),
+    (r"\boxed{50\%}", "0.5"), (r"\boxed{\text{A}}", r"\boxed{A}"), ("$x = 5$", "The final answer is 5"), (r"\boxed{1 < x < 2}", r"\boxed{(1,2)}"),
+    (r"\boxed{\frac{\sqrt{3}}{2}}", r"\boxed{0.8660254}"), (r"\boxed{2\pi}", r"\boxed{6.2831853}"), (r"\boxed{-\frac{3}{4}}", r"\boxed{-0.75}"),
+    (r"\boxed{1,234}", "1234"), (r"\boxed{\binom{5}{2}}", r"\boxed{10}"), (r"\boxed{3 \cdot 10^{8}}", r"\boxed{300000000}"),
+    (r"\boxed{\sin(x)\cos(x)}", r"\boxed{\frac{\sin(2x)}{2}}"), (r"\boxed{\log_2 8}", r"\boxed{3}"), (r"\boxed{e^{i\pi}}", r"\boxed{-1}"),
+    (r"\boxed{(-\infty, 2] \cup [3, 4)}", r"\boxed{[3, 4) \cup (-\infty, 2]}"), (r"\boxed{90^\circ}", r"\boxed{90}"),
+    (r"\boxed{y = 2x + 1}", r"\boxed{y = 1 + 2x}"), ("3", "$(1, 2)$"),
+]
+for expected, answer in pairs:
+    expected, answer = parse(expected), parse(answer)
+    print(expected, answer, verify(expected, answer), verify(expected, expected))
 """,
 }
 

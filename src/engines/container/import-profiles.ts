@@ -65,6 +65,11 @@ const STEPS: readonly Step[] = [
   { name: "numpy", modules: ["numpy"], names: ["numpy"] },
   { name: "sympy", modules: ["sympy", "mpmath", "gmpy2"], names: ["sympy", "mpmath", "gmpy2"] },
   {
+    name: "math_verify",
+    modules: ["math_verify"],
+    names: ["math_verify", "latex2sympy2_extended"],
+  },
+  {
     name: "scientific",
     modules: [
       "scipy",
@@ -78,9 +83,8 @@ const STEPS: readonly Step[] = [
       "networkx",
       "h5py",
       "tqdm",
-      "math_verify",
     ],
-    names: ["scipy", "pandas", "networkx", "h5py", "math_verify", "latex2sympy2_extended"],
+    names: ["scipy", "pandas", "networkx", "h5py"],
   },
 ];
 

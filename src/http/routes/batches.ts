@@ -2,12 +2,9 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Call } from "../../contract/call.ts";
 import { SandboxError } from "../../contract/errors.ts";
-import type { BatchItem } from "../../contract/executor.ts";
-import { joinBatch, streamBatch, type Serialize } from "../batch-answer.ts";
 import { CALL_CODES, errorResponses, ref } from "../schemas.ts";
-import { executeOptions, logCall, type RouteParts } from "./parts.ts";
+import { answerBatch, executeOptions, logCall, NDJSON, serializer, type RouteParts } from "./parts.ts";
 
-const NDJSON = "application/x-ndjson";
 const RESULT_SCHEMA = ref("Result");
 
 const DESCRIPTION = `All calls are accepted or none. With \`accept: ${NDJSON}\` each Result is sent the moment it is ready, one line each, \
@@ -27,11 +24,6 @@ function refuseDuplicates(calls: readonly Call[]): void {
   }
 }
 
-function serializer(reply: FastifyReply): Serialize {
-  const known = reply.getSerializationFunction(RESULT_SCHEMA);
-  return known ?? reply.compileSerializationSchema(RESULT_SCHEMA);
-}
-
 type BatchRequest = FastifyRequest<{ Body: { calls: Call[] } }>;
 
 async function answer(
@@ -42,26 +34,13 @@ async function answer(
 ): Promise<string | undefined> {
   const { calls } = request.body;
   const items = await parts.executor.executeBatch(calls, executeOptions(signal, request));
-  const onItem = ({ index, result }: BatchItem): void =>
-    logCall(parts.log, calls[index] as Call, result, request.tenant);
-  if (!(request.headers.accept ?? "").includes(NDJSON)) {
-    const document = await joinBatch(calls.length, items, serializer(reply), parts.answerBytesMax, onItem);
-    reply.type("application/json; charset=utf-8");
-    return document;
-  }
-  const serialize = serializer(reply);
-  reply.hijack();
-  // Without `x-accel-buffering` an nginx in between would hold lines back.
-  reply.raw.writeHead(200, {
-    "content-type": NDJSON,
-    "cache-control": "no-store",
-    "x-accel-buffering": "no",
+  const serialize = serializer(reply, RESULT_SCHEMA);
+  return answerBatch({ ...parts, route: "/v1/batches" }, request, reply, calls.length, {
+    items,
+    name: "result",
+    serialize: ({ result }) => serialize(result),
+    onItem: ({ index, result }) => logCall(parts.log, calls[index] as Call, result, request.tenant),
   });
-  reply.raw.flushHeaders();
-  const broken = await streamBatch(reply.raw, items, serialize, onItem);
-  if (broken !== null && !(broken instanceof SandboxError))
-    parts.log.error({ err: broken, route: "/v1/batches" }, "stream broke");
-  return undefined;
 }
 
 export function registerBatches(parts: RouteParts & { readonly answerBytesMax: number }): void {

@@ -1,9 +1,11 @@
 /** What every route for calls is made of. */
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Call } from "../../contract/call.ts";
 import type { ExecuteOptions, Executor } from "../../contract/executor.ts";
+import { SandboxError } from "../../contract/errors.ts";
 import type { Result } from "../../contract/result.ts";
 import type { Log } from "../../observe/log.ts";
+import { joinBatch, streamBatch, type Items } from "../batch-answer.ts";
 import type { Traffic } from "../traffic.ts";
 
 export interface RouteParts {
@@ -38,4 +40,43 @@ export function logCall(log: Log, call: Call, result: Result, tenant: string | n
     { id: result.id, runtime: call.runtime, outcome: result.outcome, queued_ms, run_ms, tenant, status: 200 },
     "call",
   );
+}
+
+export const NDJSON = "application/x-ndjson";
+
+/** The serialiser of a shared schema. */
+export function serializer(
+  reply: FastifyReply,
+  schema: { readonly $ref: string },
+): (value: Record<string, unknown>) => string {
+  return reply.getSerializationFunction(schema) ?? reply.compileSerializationSchema(schema);
+}
+
+/**
+ * Answers a batch as its client asked for it.
+ * @returns the whole document, or undefined when it was streamed.
+ */
+export async function answerBatch<T extends { readonly index: number }>(
+  { log, answerBytesMax, route }: { log: Log; answerBytesMax: number; route: string },
+  request: FastifyRequest,
+  reply: FastifyReply,
+  count: number,
+  items: Items<T>,
+): Promise<string | undefined> {
+  if (!(request.headers.accept ?? "").includes(NDJSON)) {
+    const document = await joinBatch(count, items, answerBytesMax);
+    reply.type("application/json; charset=utf-8");
+    return document;
+  }
+  reply.hijack();
+  // Without `x-accel-buffering` an nginx in between would hold lines back.
+  reply.raw.writeHead(200, {
+    "content-type": NDJSON,
+    "cache-control": "no-store",
+    "x-accel-buffering": "no",
+  });
+  reply.raw.flushHeaders();
+  const broken = await streamBatch(reply.raw, items);
+  if (broken !== null && !(broken instanceof SandboxError)) log.error({ err: broken, route }, "stream broke");
+  return undefined;
 }

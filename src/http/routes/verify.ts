@@ -1,0 +1,91 @@
+/** `POST /v1/verify` and `POST /v1/verify/batch`: answers and programs judged, one Verdict each. */
+import type { Verdict } from "../../contract/verdict.ts";
+import type { Verification } from "../../contract/verification.ts";
+import type { Verifier } from "../../contract/verifier.ts";
+import type { Log } from "../../observe/log.ts";
+import { CALL_CODES, errorResponses, ref } from "../schemas.ts";
+import { answerBatch, executeOptions, NDJSON, serializer, type RouteParts } from "./parts.ts";
+
+const DESCRIPTION = `Compares an answer, or what a program gives in test cases, with what is expected. Expectations stay in the \
+service: no program sees them. \`reward\` is 1, 0, or null for what says nothing about the program.`;
+
+const BATCH_DESCRIPTION = `All verifications are accepted by their shape or none. With \`accept: ${NDJSON}\` each Verdict is sent \
+the moment it is ready, one line each, and the last line says whether the stream is complete; otherwise the answer is one \
+document in the order of the verifications. Closing the connection cancels what has not ended.`;
+
+interface VerifyParts extends Pick<RouteParts, "app" | "traffic" | "log"> {
+  readonly verifier: Verifier;
+  readonly answerBytesMax: number;
+}
+
+/** The one line of a verification in the log, at debug. */
+function logVerdict(log: Log, { id, kind, verdict, outcome }: Verdict, tenant: string | null): void {
+  if (log.isLevelEnabled("debug")) log.debug({ id, kind, verdict, outcome, tenant, status: 200 }, "verdict");
+}
+
+function registerBatch({ app, verifier, traffic, log, answerBytesMax }: VerifyParts): void {
+  app.post<{ Body: { verifications: Verification[] } }>("/v1/verify/batch", {
+    schema: {
+      operationId: "verifyBatch",
+      summary: "Judge many answers or programs",
+      description: BATCH_DESCRIPTION,
+      tags: ["verification"],
+      body: ref("VerifyBatch"),
+      response: {
+        200: {
+          description: "They were judged.",
+          content: {
+            "application/json": { schema: ref("VerifyBatchResult") },
+            [NDJSON]: { schema: ref("VerdictLine") },
+          },
+        },
+        ...errorResponses([...CALL_CODES, "batch_too_long", "answer_too_large"]),
+      },
+    },
+    async handler(request, reply) {
+      const { verifications } = request.body;
+      const ticket = traffic.enter(reply.raw);
+      try {
+        const items = await verifier.verifyBatch(verifications, executeOptions(ticket.signal, request));
+        const serialize = serializer(reply, ref("Verdict"));
+        const answer = { log, answerBytesMax, route: "/v1/verify/batch" };
+        return await answerBatch(answer, request, reply, verifications.length, {
+          items,
+          name: "verdict",
+          serialize: ({ verdict }) => serialize(verdict),
+          onItem: ({ verdict }) => logVerdict(log, verdict, request.tenant),
+        });
+      } finally {
+        ticket.leave();
+      }
+    },
+  });
+}
+
+export function registerVerify(parts: VerifyParts): void {
+  const { app, verifier, traffic, log } = parts;
+  app.post<{ Body: Verification }>("/v1/verify", {
+    schema: {
+      operationId: "verify",
+      summary: "Judge one answer or program",
+      description: `${DESCRIPTION} Closing the connection cancels it.`,
+      tags: ["verification"],
+      body: ref("Verification"),
+      response: {
+        200: { description: "It was judged.", content: { "application/json": { schema: ref("Verdict") } } },
+        ...errorResponses(CALL_CODES),
+      },
+    },
+    async handler(request, reply) {
+      const ticket = traffic.enter(reply.raw);
+      try {
+        const verdict = await verifier.verify(request.body, executeOptions(ticket.signal, request));
+        logVerdict(log, verdict, request.tenant);
+        return verdict;
+      } finally {
+        ticket.leave();
+      }
+    },
+  });
+  registerBatch(parts);
+}

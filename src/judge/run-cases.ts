@@ -1,0 +1,71 @@
+/**
+ * Runs a plan. Where the first failure ends it, one case goes first and the others together after it: most wrong
+ * programs are told by one case, and a right one waits for no more than that.
+ *
+ * Invariant: a case is given up only when it can no longer matter, or when its caller gives all up.
+ */
+import type { Call } from "../contract/call.ts";
+import type { Result } from "../contract/result.ts";
+import { CaseBook } from "./case-book.ts";
+import { caseVerdict, type Plan } from "./plan.ts";
+
+/** Carries a call out as soon as there is a place for it; null when it was given up before that. */
+export type RunCall = (
+  call: () => Call,
+  pointerOf: (pointer: string) => string,
+  signal: AbortSignal,
+) => Promise<Result | null>;
+
+export interface Ran {
+  readonly book: CaseBook;
+  /** Of every run that there was, those that decided nothing included. */
+  readonly results: readonly Result[];
+}
+
+/** @throws what `run` throws, when all other runs were given up and have ended. */
+export async function runCases(plan: Plan, run: RunCall, signal: AbortSignal | undefined): Promise<Ran> {
+  const book = new CaseBook(plan);
+  const results: Result[] = [];
+  const open = new Map<number, AbortController>();
+  const giveUpAfter = (last: number): void => {
+    for (const [index, controller] of open) if (index > last) controller.abort();
+  };
+  const giveAllUp = (): void => giveUpAfter(-1);
+  signal?.addEventListener("abort", giveAllUp, { once: true });
+  let failed = false;
+
+  const runOne = async (index: number): Promise<void> => {
+    if (index > book.last || failed || signal?.aborted === true) return;
+    const controller = new AbortController();
+    open.set(index, controller);
+    try {
+      const result = await run(
+        () => plan.callOf(index),
+        (pointer) => plan.pointerOf(index, pointer),
+        controller.signal,
+      );
+      if (result === null) return;
+      results.push(result);
+      book.add(caseVerdict(index, result, plan));
+      giveUpAfter(book.last);
+    } catch (error) {
+      failed = true;
+      giveAllUp();
+      throw error;
+    } finally {
+      open.delete(index);
+    }
+  };
+
+  try {
+    const first = plan.stopAtFirstFailure ? 1 : 0;
+    if (first === 1) await runOne(0);
+    const rest = Array.from({ length: plan.total - first }, (_, offset) => runOne(offset + first));
+    const ends = await Promise.allSettled(rest);
+    const broken = ends.find((end) => end.status === "rejected");
+    if (broken !== undefined) throw broken.reason;
+  } finally {
+    signal?.removeEventListener("abort", giveAllUp);
+  }
+  return { book, results };
+}
