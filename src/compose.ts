@@ -12,6 +12,7 @@ import { configOf, type PartialConfig } from "./config/load.ts";
 import type { Config } from "./config/schema.ts";
 import { createConfinement, type MachineConfinement } from "./confine/confinement.ts";
 import type { DiagnoseOptions } from "./confine/doctor.ts";
+import type { ConfinementOptions } from "./confine/options.ts";
 import { checkCall } from "./contract/check-call.ts";
 import type { RuntimeId } from "./contract/call.ts";
 import { ISOLATION_TIERS } from "./contract/description.ts";
@@ -106,25 +107,26 @@ class ServiceExecutor extends LocalExecutor {
   }
 }
 
+function confinementOptions(config: Config): ConfinementOptions {
+  const { runtime, rootfs, cgroupParent, stateDirectory } = config.container;
+  return {
+    runtime,
+    rootfs,
+    cgroupParent,
+    stateDirectory,
+    minimum: config.isolation.minimum,
+    confiner: { interpreter: config.python.interpreter || INTERPRETER, forkServerDirectory: FORK_SERVER },
+  };
+}
+
 /** What `rollcall doctor` looks at, by the same rules as `compose`. */
 export function doctorOptions(config: Config): DiagnoseOptions {
-  return {
-    runtime: config.container.runtime,
-    rootfs: config.container.rootfs,
-    cgroupParent: config.container.cgroupParent,
-    interpreter: config.python.interpreter || INTERPRETER,
-    forkServerDirectory: FORK_SERVER,
-  };
+  return confinementOptions(config);
 }
 
 /** Builds the service's executor and starts its engines. */
 export async function compose(config: Config, options: ComposeOptions): Promise<Composed> {
-  const confinement = await createConfinement({
-    runtime: config.container.runtime,
-    rootfs: config.container.rootfs,
-    cgroupParent: config.container.cgroupParent,
-    stateDirectory: config.container.stateDirectory || "/run/rollcall",
-  });
+  const confinement = await createConfinement(confinementOptions(config));
   const runtimes = runtimesOf(config, options.log);
   const engines: Engine[] = [];
   const container = runtimes.some(({ engine }) => engine === "container")
@@ -199,10 +201,6 @@ function checkTier(engines: readonly Engine[], minimum: Config["isolation"]["min
   }
 }
 
-function confinementDetail(confinement: MachineConfinement): Record<string, string> {
-  return { runtime: confinement.runtime.version, cgroup: `v${confinement.cgroupVersion}` };
-}
-
 async function composeContainer(
   config: Config,
   confinement: MachineConfinement,
@@ -218,7 +216,6 @@ async function composeContainer(
   const separate = existsSync(packages);
   return new ContainerEngine({
     confinement,
-    confinementDetail: confinementDetail(confinement),
     slots: config.python.slots || defaultSlots(),
     interpreter: config.python.interpreter || INTERPRETER,
     forkServerDirectory: FORK_SERVER,
@@ -246,7 +243,6 @@ async function composeIsolate(
     slots: config.javascript.slots || availableParallelism(),
     nodePath: process.execPath,
     isolateMemoryBytes: config.limits.default.memory_bytes,
-    confinementDetail: confinementDetail(confinement),
     hostMemoryBytes: config.limits.ceiling.memory_bytes + ISOLATE_HOST_BYTES,
     onFault: (kind: string, message: string) => {
       observer.fault("isolate", kind);

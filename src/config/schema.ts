@@ -254,9 +254,9 @@ export const ConfigSchema = section("Rollcall's configuration.", {
   }),
   container: section("How containers are made.", {
     runtime: choice(
-      ["auto", "crun", "runc"],
+      ["auto", "crun", "runc", "process"],
       "auto",
-      "OCI runtime; auto takes crun when it is there, else runc.",
+      "What makes containers. auto: crun when it is there, else runc. process: no containers, but processes that confine themselves; needs isolation.minimum confined_process.",
     ),
     rootfs: text("", "Directory of a built root file system. Empty: the machine's own /usr, read-only."),
     cgroupParent: text(
@@ -265,7 +265,7 @@ export const ConfigSchema = section("Rollcall's configuration.", {
     ),
     stateDirectory: text(
       "",
-      "Directory for bundles and sockets; everybody must be able to pass through it. Leftovers of services that are gone are removed at the start. Empty: /run/rollcall.",
+      "Directory for bundles and sockets; everybody must be able to pass through it. Leftovers of services that are gone are removed at the start. Empty: /run/rollcall; for a service that is not root a directory of its user's own.",
     ),
   }),
   wire,

@@ -7,20 +7,34 @@ import { seccompProfile } from "./seccomp.ts";
 
 /** User ids of the machine that a container's ids 0 to 65535 are mapped to start here, a range for each container. */
 const UID_RANGE_BASE = 1_000_000;
-export const UIDS_PER_CONTAINER = 65_536;
+const UIDS_PER_CONTAINER = 65_536;
 
 /** First of the machine's user ids that container number `ordinal` is mapped to. */
 export function uidRangeStart(ordinal: number): number {
   return UID_RANGE_BASE + (ordinal % 1024) * UIDS_PER_CONTAINER;
 }
 
+/** The range of a container by its number, where the service may map any. */
+export function ownRange(ordinal: number): IdMapping[] {
+  return [{ containerID: 0, hostID: uidRangeStart(ordinal), size: UIDS_PER_CONTAINER }];
+}
+
+/** A range of user ids inside and what they are outside. */
+export interface IdMapping {
+  readonly containerID: number;
+  readonly hostID: number;
+  readonly size: number;
+}
+
 export interface BundleOptions {
   readonly spec: ContainerSpec;
-  readonly ordinal: number;
+  /** Of users and groups alike; one that maps user 0 alone has no other for the container's first process. */
+  readonly mappings: readonly IdMapping[];
   readonly rootfs: string;
   /** Base mounts when the root is only a skeleton over the machine's own /usr. */
   readonly base: readonly Mount[];
-  readonly cgroupsPath: string;
+  /** Null: the OCI runtime makes no cgroup and sets no limit. */
+  readonly cgroupsPath: string | null;
   readonly cgroupMounts: readonly { source: string; target: string }[];
   readonly arch: string;
   /** Whether this machine counts swap; where it does not, there is no limit to set. */
@@ -62,18 +76,29 @@ const MASKED_PATHS = [
 ];
 const READONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
+function cgroup(cgroupsPath: string, { spec, swapAccounted }: BundleOptions): object {
+  const limit = spec.memoryBytes;
+  return {
+    cgroupsPath,
+    resources: {
+      memory: { limit, ...(swapAccounted ? { swap: limit } : {}) },
+      pids: { limit: spec.pids },
+    },
+  };
+}
+
 export function ociConfig(options: BundleOptions): object {
   const { spec } = options;
   const nested = spec.capabilities.includes("CAP_SYS_ADMIN");
   const capabilities = [...spec.capabilities];
-  const mapping = [{ containerID: 0, hostID: uidRangeStart(options.ordinal), size: UIDS_PER_CONTAINER }];
+  const uid = options.mappings.some(({ containerID, size }) => containerID + size > spec.uid) ? spec.uid : 0;
   return {
     ociVersion: "1.0.2",
     hostname: "sandbox",
     root: { path: options.rootfs, readonly: true },
     process: {
       terminal: false,
-      user: { uid: spec.uid, gid: spec.uid },
+      user: { uid, gid: uid },
       args: [...spec.argv],
       env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
       cwd: "/",
@@ -105,13 +130,9 @@ export function ociConfig(options: BundleOptions): object {
       namespaces: ["pid", "network", "ipc", "uts", "mount", "user", ...(nested ? [] : ["cgroup"])].map(
         (type) => ({ type }),
       ),
-      uidMappings: mapping,
-      gidMappings: mapping,
-      cgroupsPath: options.cgroupsPath,
-      resources: {
-        memory: { limit: spec.memoryBytes, ...(options.swapAccounted ? { swap: spec.memoryBytes } : {}) },
-        pids: { limit: spec.pids },
-      },
+      uidMappings: options.mappings,
+      gidMappings: options.mappings,
+      ...(options.cgroupsPath === null ? {} : cgroup(options.cgroupsPath, options)),
       seccomp: seccompProfile(options.arch, nested),
       // A proc with covered parts cannot be mounted anew inside; there the slots' own proc hides more.
       maskedPaths: [...(nested ? [] : MASKED_PATHS), ...(spec.masked ?? [])],

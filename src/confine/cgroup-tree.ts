@@ -5,7 +5,7 @@
  * here, each for one slot process, and only the files a slot must write are handed to the container's root:
  * a slot may lower and raise its own limit, never above the ceiling that its parent directory keeps.
  */
-import { existsSync } from "node:fs";
+import { accessSync, constants, existsSync } from "node:fs";
 import { chown, mkdir, readFile, readdir, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { CgroupLayout } from "./cgroup-layout.ts";
@@ -26,6 +26,29 @@ const SLOT_FILES = {
 } as const;
 
 const CONTROLLERS = ["memory", "pids", "cpuacct"] as const;
+
+/** The part of a layout that a service which is not root uses: the hierarchies it needs, where `parent` is its own to write. */
+export function writableLayout(
+  layout: CgroupLayout,
+  parent: string,
+): CgroupLayout | { readonly missing: string } {
+  const narrow: CgroupLayout =
+    layout.version === 2
+      ? layout
+      : { ...layout, hierarchies: CONTROLLERS.map((name) => layout.controllers[name]) };
+  const roots = narrow.version === 2 ? [narrow.mount] : narrow.hierarchies;
+  const locked = roots.map((root) => join(root, parent)).find((path) => !isWritable(path));
+  return locked === undefined ? narrow : { missing: `${locked} cannot be written` };
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 const NAME_PREFIX = "rollcall-";
 
@@ -64,6 +87,17 @@ export class CgroupTree {
     for (const root of this.#roots()) await mkdir(join(root, path), { recursive: true });
     if (this.#layout.version === 2) await this.#enableControllers(path);
     await this.#limit(path, ceiling);
+  }
+
+  /**
+   * Makes the cgroup of the container's own processes where the OCI runtime does not. Returns the files through which
+   * a process enters it.
+   */
+  async createInit(container: string, ceiling: CgroupCeiling): Promise<string[]> {
+    const path = this.containerPath(container);
+    for (const root of this.#roots()) await mkdir(join(root, path), { recursive: true });
+    await this.#limit(path, ceiling);
+    return this.#roots().map((root) => join(root, path, "cgroup.procs"));
   }
 
   /** Makes one slot's leaf and hands it to user `owner` of this machine. */

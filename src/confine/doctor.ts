@@ -1,11 +1,18 @@
-/** What this machine can and cannot do for the container tier, and the command that mends it. */
+/**
+ * What this machine can and cannot do for the tier that is configured, and the command that mends it. What only a
+ * stronger tier than that needs is a warning.
+ */
 import { constants } from "node:fs";
 import { access, chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
+import { ISOLATION_TIERS, type IsolationTier } from "../contract/description.ts";
 import { findCgroupLayout } from "./cgroup-layout.ts";
+import { writableLayout } from "./cgroup-tree.ts";
 import { createConfinement } from "./confinement.ts";
-import { findOciRuntime, findProgram, type OciRuntimeName, runCommand } from "./oci-runtime.ts";
+import { findProgram, runCommand } from "./oci-runtime.ts";
+import type { ConfinementOptions } from "./options.ts";
+import { rootlessUsers } from "./rootless.ts";
 
 export interface Finding {
   readonly name: string;
@@ -15,18 +22,25 @@ export interface Finding {
   readonly fix?: string;
 }
 
-export interface DiagnoseOptions {
-  readonly runtime: OciRuntimeName | "auto";
-  readonly rootfs: string;
-  readonly cgroupParent: string;
-  readonly interpreter: string;
-  /** Directory with the fork server's compiled part. */
-  readonly forkServerDirectory: string;
-}
+export type DiagnoseOptions = ConfinementOptions;
 
 const ok = (name: string, found: string): Finding => ({ name, state: "ok", found });
 const fail = (name: string, found: string, fix: string): Finding => ({ name, state: "fail", found, fix });
 const warn = (name: string, found: string, fix: string): Finding => ({ name, state: "warn", found, fix });
+
+/** A failure where the configuration asks for `tier` or a stronger one, else a warning. */
+function missing(
+  options: DiagnoseOptions,
+  tier: IsolationTier,
+  name: string,
+  found: string,
+  fix: string,
+): Finding {
+  const asked = options.runtime === "process" ? "confined_process" : options.minimum;
+  return ISOLATION_TIERS.indexOf(asked) <= ISOLATION_TIERS.indexOf(tier)
+    ? fail(name, found, fix)
+    : warn(name, found, fix);
+}
 
 /** Every finding, in the order in which one needs the other. */
 export async function diagnose(options: DiagnoseOptions): Promise<Finding[]> {
@@ -34,9 +48,10 @@ export async function diagnose(options: DiagnoseOptions): Promise<Finding[]> {
     findPlatform(),
     findNode(),
     findUser(),
-    await findUserNamespaces(),
+    await findUserNamespaces(options),
     await findSeccomp(),
-    findCgroups(),
+    await findLandlock(options),
+    findCgroups(options),
     await findRuntime(options),
     await findPython(options),
     await findForkServer(options),
@@ -45,10 +60,10 @@ export async function diagnose(options: DiagnoseOptions): Promise<Finding[]> {
   if (findings.some(({ state }) => state === "fail")) {
     return [
       ...findings,
-      fail("container", "not tried, since something above is missing", "mend what is above"),
+      fail("isolation", "not tried, since something above is missing", "mend what is above"),
     ];
   }
-  return [...findings, await tryContainer(options)];
+  return [...findings, await tryIsolation(options)];
 }
 
 function findPlatform(): Finding {
@@ -66,16 +81,44 @@ function findNode(): Finding {
 }
 
 function findUser(): Finding {
-  return process.getuid?.() === 0
-    ? ok("user", "root")
-    : fail("user", `uid ${process.getuid?.()}`, "run as root, e.g. sudo npm start");
+  const uid = process.getuid?.();
+  if (uid === 0) return ok("user", "root");
+  if (rootlessUsers().mappings.length > 1) return ok("user", `uid ${uid}, with more users by newuidmap`);
+  return warn(
+    "user",
+    `uid ${uid}, without more users: all programs have this one`,
+    `apt-get install uidmap; usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`,
+  );
 }
 
-async function findUserNamespaces(): Promise<Finding> {
-  const max = Number((await readFile("/proc/sys/user/max_user_namespaces", "utf8").catch(() => "0")).trim());
-  return max > 0
-    ? ok("user namespaces", `up to ${max}`)
-    : fail("user namespaces", "none allowed", "sysctl -w user.max_user_namespaces=15000");
+/** By making one: what forbids it is as often a seccomp profile or AppArmor as a number in /proc. */
+async function findUserNamespaces(options: DiagnoseOptions): Promise<Finding> {
+  const unshare = findProgram("unshare");
+  if (unshare === null)
+    return missing(
+      options,
+      "watched_container",
+      "user namespaces",
+      "unshare was not found",
+      "apt-get install util-linux",
+    );
+  const { code, stderr } = await runCommand([
+    unshare,
+    "--user",
+    "--map-root-user",
+    "--mount",
+    "--pid",
+    "--fork",
+    "true",
+  ]);
+  if (code === 0) return ok("user namespaces", "can be made, with mount and pid namespaces");
+  return missing(
+    options,
+    "watched_container",
+    "user namespaces",
+    stderr.trim().split("\n").at(-1) ?? "refused",
+    "sysctl -w user.max_user_namespaces=15000 kernel.apparmor_restrict_unprivileged_userns=0; in a Docker container: --security-opt seccomp=unconfined --security-opt systempaths=unconfined; or --container.runtime process --isolation.minimum confined_process",
+  );
 }
 
 async function findSeccomp(): Promise<Finding> {
@@ -85,13 +128,38 @@ async function findSeccomp(): Promise<Finding> {
     : fail("seccomp", "this kernel has no seccomp filters", "use a kernel with CONFIG_SECCOMP_FILTER");
 }
 
-function findCgroups(): Finding {
+async function findLandlock({ runtime, confiner }: DiagnoseOptions): Promise<Finding> {
+  const probe = "import sys; sys.path.insert(0, sys.argv[1]); import _slot; print(_slot.landlock_abi())";
+  const { stdout } = await runCommand([
+    confiner.interpreter,
+    "-I",
+    "-c",
+    probe,
+    confiner.forkServerDirectory,
+  ]);
+  const version = Number(stdout);
+  if (version > 0) return ok("Landlock", `version ${version}`);
+  const fix = "use Linux 5.13 or later with landlock in the kernel's lsm= list";
+  return (runtime === "process" ? fail : warn)(
+    "Landlock",
+    "this kernel has none, or the fork server is missing",
+    fix,
+  );
+}
+
+function findCgroups(options: DiagnoseOptions): Finding {
   const layout = findCgroupLayout();
+  const lacks = (found: string, fix: string): Finding => missing(options, "container", "cgroups", found, fix);
   if ("missing" in layout)
-    return fail(
-      "cgroups",
+    return lacks(
       layout.missing,
-      "mount a cgroup2 file system at /sys/fs/cgroup, or run the container with its cgroups writable",
+      "mount a cgroup2 file system at /sys/fs/cgroup, or run the container with its cgroups writable; or --isolation.minimum watched_container, which bounds calls by looking at them",
+    );
+  const writable = writableLayout(layout, options.cgroupParent);
+  if ("missing" in writable)
+    return lacks(
+      writable.missing,
+      "start as root, or under systemd with Delegate=yes and DelegateSubgroup=service and that cgroup as container.cgroupParent; or --isolation.minimum watched_container, which bounds calls by looking at them",
     );
   if (layout.version === 2) return ok("cgroups", `v2 at ${layout.mount}`);
   return ok(
@@ -101,21 +169,24 @@ function findCgroups(): Finding {
 }
 
 async function findRuntime(options: DiagnoseOptions): Promise<Finding> {
-  const layout = findCgroupLayout();
-  const runtime = "missing" in layout ? null : await findOciRuntime(options.runtime, layout);
-  return runtime === null
-    ? fail("OCI runtime", "none found", "apt-get install crun")
-    : ok("OCI runtime", runtime.version);
+  const { runtime } = options;
+  if (runtime === "process") return ok("OCI runtime", "none, as container.runtime says");
+  for (const name of runtime === "auto" ? ["crun", "runc"] : [runtime]) {
+    const path = findProgram(name);
+    const { code, stdout } = path === null ? { code: 1, stdout: "" } : await runCommand([path, "--version"]);
+    if (code === 0) return ok("OCI runtime", stdout.split("\n")[0] ?? name);
+  }
+  return fail("OCI runtime", "none found", `apt-get install ${runtime === "auto" ? "crun" : runtime}`);
 }
 
-async function findPython({ interpreter }: DiagnoseOptions): Promise<Finding> {
+async function findPython({ confiner: { interpreter } }: DiagnoseOptions): Promise<Finding> {
   const { code, stdout, stderr } = await runCommand([interpreter, "--version"]);
   return code === 0
     ? ok("python", `${(stdout || stderr).trim()} at ${interpreter}`)
     : fail("python", `${interpreter} cannot be run`, "apt-get install python3");
 }
 
-async function findForkServer({ forkServerDirectory }: DiagnoseOptions): Promise<Finding> {
+async function findForkServer({ confiner: { forkServerDirectory } }: DiagnoseOptions): Promise<Finding> {
   const path = join(forkServerDirectory, "_slot.so");
   try {
     await access(path, constants.R_OK);
@@ -135,15 +206,14 @@ function findMemory(): Finding {
   return gib >= 2 ? ok("memory", found) : warn("memory", found, "2 GiB or more for all import profiles");
 }
 
-/** Makes a container with its limits, for real, and runs a program in it. */
-async function tryContainer(options: DiagnoseOptions): Promise<Finding> {
+/** Runs a program, for real, in what the configuration chooses. */
+async function tryIsolation(options: DiagnoseOptions): Promise<Finding> {
   const stateDirectory = await mkdtemp(join(tmpdir(), "rollcall-doctor-"));
   await chmod(stateDirectory, 0o755);
   try {
     const confinement = await createConfinement({ ...options, stateDirectory });
     try {
       const { directory, listener } = await confinement.openControl("doctor", 1000);
-      listener.close();
       const container = await confinement.launch({
         name: "doctor",
         argv: ["/usr/bin/env", "true"],
@@ -156,23 +226,20 @@ async function tryContainer(options: DiagnoseOptions): Promise<Finding> {
         controlDirectory: directory,
       });
       const { code, signal, stderr } = await container.exited;
+      listener.close();
       await container.close();
-      if (code === 0)
-        return ok("container", `a container with its limits ran, by ${confinement.runtime.name}`);
+      const { tier, detail } = confinement.isolation;
+      if (code === 0) return ok("isolation", `tier ${tier}: a program ran, by ${detail["runtime"]}`);
       return fail(
-        "container",
-        `the container ended with ${signal ?? code}: ${stderr.trim()}`,
+        "isolation",
+        `what was to run in tier ${tier} ended with ${signal ?? code}: ${stderr.trim()}`,
         "see the message; try --container.runtime runc",
       );
     } finally {
       await confinement.close();
     }
   } catch (error) {
-    return fail(
-      "container",
-      error instanceof Error ? error.message : String(error),
-      "run as root with writable cgroups",
-    );
+    return fail("isolation", error instanceof Error ? error.message : String(error), "see the message");
   } finally {
     await rm(stateDirectory, { recursive: true, force: true });
   }

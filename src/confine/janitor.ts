@@ -4,9 +4,9 @@
  */
 import { readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { CgroupLayout } from "./cgroup-layout.ts";
 import { CgroupTree, instancesBelow } from "./cgroup-tree.ts";
-import { deleteContainer, type OciRuntime } from "./oci-runtime.ts";
+import { deleteContainer } from "./oci-runtime.ts";
+import type { OciMachine } from "./oci-tier.ts";
 import { isAlive, isDeadInstance, killProcess } from "./process-identity.ts";
 
 export const OWNER_FILE = "owner.json";
@@ -26,22 +26,28 @@ async function readOwner(directory: string): Promise<Owner | null> {
   }
 }
 
-/** Ends and removes what dead services left below `stateDirectory` and in the cgroups below `cgroupParent`. */
+/**
+ * Ends and removes what dead services left below `stateDirectory` and in the cgroups below `cgroupParent`.
+ * @param machine null where there are no OCI containers; what runs there ends with its service
+ */
 export async function sweepLeftovers(
   stateDirectory: string,
   cgroupParent: string,
-  layout: CgroupLayout,
-  runtime: OciRuntime,
+  machine: OciMachine | null,
 ): Promise<void> {
+  const layout = machine?.layout ?? null;
   for (const entry of await readdir(stateDirectory).catch(() => [])) {
     const directory = join(stateDirectory, entry);
     const owner = await readOwner(directory);
     if (owner === null || isAlive(owner.pid, owner.since)) continue;
-    await sweepCgroups(new CgroupTree(layout, owner.cgroupParent, owner.instance));
+    if (layout !== null) await sweepCgroups(new CgroupTree(layout, owner.cgroupParent, owner.instance));
     const state = join(directory, "runtime");
-    for (const id of await readdir(state).catch(() => [])) await deleteContainer(runtime, state, id);
+    if (machine !== null)
+      for (const id of await readdir(state).catch(() => []))
+        await deleteContainer(machine.runtime, state, id);
     await rm(directory, { recursive: true, force: true });
   }
+  if (layout === null) return;
   // A service with another state directory, or one that was lost, is known by its cgroup's name.
   for (const instance of await instancesBelow(layout, cgroupParent)) {
     if (isDeadInstance(instance)) await sweepCgroups(new CgroupTree(layout, cgroupParent, instance));

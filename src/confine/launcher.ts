@@ -3,7 +3,7 @@ import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ociConfig, uidRangeStart } from "./bundle.ts";
+import { type IdMapping, ociConfig } from "./bundle.ts";
 import type { CgroupTree } from "./cgroup-tree.ts";
 import { type ContainerProcess, deleteContainer, type OciRuntime, startContainer } from "./oci-runtime.ts";
 import type { Container, ContainerExit, ContainerSpec } from "./ports.ts";
@@ -15,50 +15,61 @@ const STDERR_BYTES_MAX = 16 << 10;
 
 export interface LaunchOptions {
   readonly runtime: OciRuntime;
-  readonly tree: CgroupTree;
+  /** Null where no cgroup can be written. */
+  readonly tree: CgroupTree | null;
   readonly rootfs: Rootfs;
   /** Directory of this service's state. */
   readonly directory: string;
+  readonly instance: string;
   readonly swapAccounted: boolean;
   /** Bound on all slots of a container together. */
   readonly slotCeiling: { readonly memoryBytes: number; readonly pids: number };
+}
+
+/** Users of one container. */
+export interface ContainerUsers {
+  readonly mappings: readonly IdMapping[];
+  /** The machine's user that is root inside. */
+  readonly root: number;
 }
 
 /** Writes the bundle and starts the container. */
 export async function launchContainer(
   options: LaunchOptions,
   spec: ContainerSpec,
-  ordinal: number,
+  users: ContainerUsers,
 ): Promise<Container> {
+  const { tree, runtime } = options;
   const bundle = join(options.directory, spec.name, "bundle");
   const state = join(options.directory, "runtime");
-  const id = `${options.tree.path.slice(options.tree.path.lastIndexOf("/") + 1)}-${spec.name}`;
+  const id = `rollcall-${options.instance}-${spec.name}`;
   await mkdir(bundle, { recursive: true });
   await mkdir(state, { recursive: true });
-  await options.tree.createContainer(spec.name, options.slotCeiling);
+  await tree?.createContainer(spec.name, options.slotCeiling);
+  const joined = runtime.managesCgroups ? [] : await tree?.createInit(spec.name, spec);
   const staging = join(options.directory, spec.name, "staged");
   const base = await stageMounts(options.rootfs.base, staging, "base");
   const own = await stageMounts(spec.mounts, staging, "own");
   for (const mount of [...options.rootfs.base, ...spec.mounts]) await makeMountPoint(options.rootfs, mount);
   const config = ociConfig({
     spec: { ...spec, mounts: own.mounts },
-    ordinal,
+    mappings: users.mappings,
     rootfs: options.rootfs.path,
     base: base.mounts,
-    cgroupsPath: options.tree.containerPath(spec.name),
-    cgroupMounts: spec.capabilities.includes("CAP_SYS_ADMIN")
-      ? options.tree.mounts(spec.name, "/run/rollcall/cgroup")
-      : [],
+    cgroupsPath: runtime.managesCgroups && tree !== null ? tree.containerPath(spec.name) : null,
+    cgroupMounts:
+      tree !== null && spec.capabilities.includes("CAP_SYS_ADMIN")
+        ? tree.mounts(spec.name, "/run/rollcall/cgroup")
+        : [],
     arch: process.arch,
     swapAccounted: options.swapAccounted,
   });
   await writeFile(join(bundle, "config.json"), JSON.stringify(config));
-  const started = startContainer(options.runtime, state, bundle, id, [...base.staged, ...own.staged]);
-  return new RunningContainer(
-    options,
-    { name: spec.name, id, state, owner: uidRangeStart(ordinal) },
-    started,
-  );
+  const started = startContainer(runtime, state, bundle, id, {
+    staged: [...base.staged, ...own.staged],
+    joined: joined ?? [],
+  });
+  return new RunningContainer(options, { name: spec.name, id, state, owner: users.root }, started);
 }
 
 interface Identity {
@@ -116,7 +127,9 @@ class RunningContainer implements Container {
   /** A leaf made while the tree is being removed would bring the directories above it back. */
   async createLeaf(leaf: string): Promise<void> {
     if (this.#closing !== null) throw new Error(`the container ${this.name} is closed`);
-    const made = this.#options.tree.createLeaf(this.name, leaf, this.#identity.owner);
+    const { tree } = this.#options;
+    if (tree === null) return;
+    const made = tree.createLeaf(this.name, leaf, this.#identity.owner);
     this.#making.add(made);
     try {
       await made;
@@ -126,14 +139,18 @@ class RunningContainer implements Container {
   }
 
   async killLeaf(leaf: string): Promise<void> {
-    for (const pid of await this.#options.tree.processes(join(this.name, leaf)).catch(() => []))
-      killProcess(pid);
+    const { tree } = this.#options;
+    // Which processes are the slot's cannot be told from outside.
+    if (tree === null) this.kill();
+    else for (const pid of await tree.processes(join(this.name, leaf)).catch(() => [])) killProcess(pid);
   }
 
   async removeLeaf(leaf: string): Promise<void> {
+    const { tree } = this.#options;
+    if (tree === null) return;
     await this.killLeaf(leaf);
     // Closing the container removes all there is.
-    if (this.#closing === null) await this.#options.tree.remove(join(this.name, leaf)).catch(() => undefined);
+    if (this.#closing === null) await tree.remove(join(this.name, leaf)).catch(() => undefined);
   }
 
   close(): Promise<void> {
@@ -146,9 +163,10 @@ class RunningContainer implements Container {
     await this.exited;
     await Promise.allSettled(this.#making);
     // The runtime process may have died before the container did.
-    for (const pid of await this.#options.tree.processes(this.name).catch(() => [])) killProcess(pid);
+    const { tree } = this.#options;
+    for (const pid of (await tree?.processes(this.name).catch(() => [])) ?? []) killProcess(pid);
     await deleteContainer(this.#options.runtime, this.#identity.state, this.#identity.id);
-    await this.#options.tree.remove(this.name).catch(() => undefined);
+    await tree?.remove(this.name).catch(() => undefined);
     await rm(join(this.#options.directory, this.name), { recursive: true, force: true });
   }
 

@@ -18,6 +18,17 @@ export interface OciRuntime {
   readonly path: string;
   /** A mount that must be out of the runtime's sight, or null. */
   readonly hidden: string | null;
+  /** Flags of `unshare` for a user namespace in which an unprivileged service is root; empty for root. */
+  readonly asRoot: readonly string[];
+  /** Whether the runtime makes cgroups and sets their limits; else we do, or there are none. */
+  readonly managesCgroups: boolean;
+}
+
+/** What is done for one container, by the process that becomes the runtime, before it does. */
+export interface Preparation {
+  readonly staged: readonly StagedMount[];
+  /** Files `cgroup.procs` that it enters itself into. */
+  readonly joined: readonly string[];
 }
 
 /** What is mounted for the runtime alone, in a mount namespace of its own that ends with it. */
@@ -60,7 +71,8 @@ export function runCommand(command: readonly string[], timeoutMs = 10_000): Prom
 /** The runtime named by configuration, or the first there is; null when there is none. */
 export async function findOciRuntime(
   wanted: OciRuntimeName | "auto",
-  layout: CgroupLayout,
+  layout: CgroupLayout | null,
+  rights: Pick<OciRuntime, "asRoot" | "managesCgroups">,
 ): Promise<OciRuntime | null> {
   const names: readonly OciRuntimeName[] = wanted === "auto" ? ["crun", "runc"] : [wanted];
   for (const name of names) {
@@ -72,38 +84,48 @@ export async function findOciRuntime(
       name,
       version: stdout.split("\n")[0] ?? name,
       path,
-      hidden: name === "crun" && layout.version === 1 ? layout.hybridMount : null,
+      hidden: name === "crun" && layout?.version === 1 ? layout.hybridMount : null,
+      ...rights,
     };
   }
   return null;
 }
 
-const STAGE =
-  'if [ -n "$1" ]; then umount "$1"; fi; shift; while [ "$1" != -- ]; do mount --bind "$1" "$2"; shift 2; done; shift; exec "$@"';
+/** A mount that came with a more privileged namespace cannot be undone, but covered. */
+const HIDE = 'if [ -n "$1" ]; then umount "$1" 2>/dev/null || mount -t tmpfs none "$1"; fi; shift';
+const JOIN = 'while [ "$1" != -- ]; do echo $$ >"$1"; shift; done; shift';
+const STAGE = 'while [ "$1" != -- ]; do mount --bind "$1" "$2"; shift 2; done; shift';
+const PREPARE = `${HIDE}; ${JOIN}; ${STAGE}; exec "$@"`;
 
 /** The command line of a runtime, with its own view of the mounts where it needs one. */
 function commandLine(
   runtime: OciRuntime,
-  staged: readonly StagedMount[],
+  { staged, joined }: Preparation,
   args: readonly string[],
 ): [string, ...string[]] {
-  if (runtime.hidden === null && staged.length === 0) return [runtime.path, ...args];
+  const withoutCgroups =
+    runtime.name === "crun" && !runtime.managesCgroups ? ["--cgroup-manager=disabled"] : [];
+  const command: [string, ...string[]] = [runtime.path, ...withoutCgroups, ...args];
+  if (runtime.hidden === null && staged.length === 0 && joined.length === 0 && runtime.asRoot.length === 0)
+    return command;
   const unshare = findProgram("unshare") ?? "unshare";
   const pairs = staged.flatMap(({ source, target }) => [source, target]);
   return [
     unshare,
+    ...runtime.asRoot,
     "--mount",
     "--propagation",
     "private",
     "sh",
     "-ec",
-    STAGE,
+    PREPARE,
     "sh",
     runtime.hidden ?? "",
+    ...joined,
+    "--",
     ...pairs,
     "--",
-    runtime.path,
-    ...args,
+    ...command,
   ];
 }
 
@@ -118,10 +140,10 @@ export function startContainer(
   state: string,
   bundle: string,
   id: string,
-  staged: readonly StagedMount[],
+  preparation: Preparation,
 ): ContainerProcess {
   const pidFile = join(bundle, "pid");
-  const [program, ...args] = commandLine(runtime, staged, [
+  const [program, ...args] = commandLine(runtime, preparation, [
     "--root",
     state,
     "run",
@@ -142,5 +164,7 @@ export function startContainer(
 
 /** Removes what the runtime still knows of a container. Never rejects. */
 export async function deleteContainer(runtime: OciRuntime, state: string, id: string): Promise<void> {
-  await runCommand(commandLine(runtime, [], ["--root", state, "delete", "--force", id]));
+  await runCommand(
+    commandLine(runtime, { staged: [], joined: [] }, ["--root", state, "delete", "--force", id]),
+  );
 }

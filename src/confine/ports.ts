@@ -4,6 +4,7 @@
  */
 
 import type { Server } from "node:net";
+import type { EngineDescription, IsolationTier } from "../contract/description.ts";
 
 export interface Mount {
   readonly source: string;
@@ -48,14 +49,34 @@ export interface Container {
   readonly exited: Promise<ContainerExit>;
   /** Ends every process of the container at once. */
   kill(): void;
-  /** Makes a cgroup for one slot of the container, which its root may join and limit. */
+  /** Makes a cgroup for one slot of the container, which its root may join and limit; nothing where slots have none. */
   createLeaf(leaf: string): Promise<void>;
-  /** Ends every process in one slot's cgroup. Never rejects. */
+  /** Ends every process of one slot, where nothing less can be had all of its container. Never rejects. */
   killLeaf(leaf: string): Promise<void>;
-  /** Ends every process in one slot's cgroup and removes it. Never rejects. */
+  /** Removes what was made for one slot, whose process is gone. Never rejects. */
   removeLeaf(leaf: string): Promise<void>;
   /** Kills, waits and removes cgroup, bundle and state. Never rejects. */
   close(): Promise<void>;
+}
+
+/** What stands around everything that a confinement launches, for `describe`. */
+export interface Isolation {
+  readonly tier: IsolationTier;
+  readonly layers: EngineDescription["layers"];
+  /** Versions and choices, for people. */
+  readonly detail: Readonly<Record<string, string>>;
+}
+
+/** How the fork server in a container bounds its slots. */
+export interface SlotBounds {
+  /** Version of the cgroups that slots find at /run/rollcall/cgroup: a directory for each controller (1) or one for all (2); or none, and limits are kept by looking. */
+  readonly cgroup: 1 | 2 | "none";
+  /** Whether slots make namespaces and mounts of their own; else each has a directory, and a call is one process. */
+  readonly namespaces: boolean;
+  /** What programs may read beside the mounts, where they find the machine's own files. */
+  readonly readable: readonly string[];
+  /** Added to the user ids of slots, where no user namespace keeps them from those of the machine. */
+  readonly uidShift: number;
 }
 
 /** The engine's end of a container's control socket. */
@@ -66,8 +87,8 @@ export interface Control {
 
 /** Starts containers and answers for what is left behind. */
 export interface Confinement {
-  /** Layout of what containers see at /run/rollcall/cgroup: a directory for each controller (1) or one for all (2). */
-  readonly cgroupVersion: 1 | 2;
+  readonly isolation: Isolation;
+  readonly slotBounds: SlotBounds;
   launch(spec: ContainerSpec): Promise<Container>;
   /**
    * Listens for what will run in the container of that name as user `uid` inside, and for nobody else on this

@@ -4,7 +4,11 @@ import { RUNTIME_IDS } from "./call.ts";
 import { LimitsSchema } from "./limits.ts";
 import { dictionary } from "./schema-parts.ts";
 
-export const ISOLATION_TIERS = ["container", "confined_process", "none"] as const;
+/**
+ * Strongest first. `container`: limits of a call are the kernel's, on a cgroup. `watched_container`: a container,
+ * but memory, processes and CPU time of a call are bounded by looking at them. `confined_process`: no namespaces.
+ */
+export const ISOLATION_TIERS = ["container", "watched_container", "confined_process", "none"] as const;
 export type IsolationTier = (typeof ISOLATION_TIERS)[number];
 
 const LayerSchema = Type.Object(

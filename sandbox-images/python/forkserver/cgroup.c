@@ -38,6 +38,7 @@ static uint64_t read_number(int fd) {
 }
 
 static bool write_number(int fd, uint64_t value) {
+    if (fd < 0) return true;
     char text[32];
     int length = snprintf(text, sizeof text, "%" PRIu64, value);
     return pwrite(fd, text, (size_t)length, 0) == length;
@@ -92,11 +93,17 @@ bool cgroup_join(struct cgroup *cgroup, const char *root, const char *leaf, bool
            cgroup->pids_events >= 0 && cgroup->cpu_usage >= 0;
 }
 
+void cgroup_none(struct cgroup *cgroup) {
+    memset(cgroup, 0, sizeof *cgroup);
+    cgroup->memory_limit = cgroup->memory_peak = cgroup->memory_events = cgroup->pids_max = cgroup->pids_events = cgroup->cpu_usage = -1;
+}
+
 bool cgroup_limit_memory(const struct cgroup *cgroup, uint64_t memory_bytes, uint64_t own_bytes) {
     return write_number(cgroup->memory_limit, memory_bytes + cgroup->baseline_bytes + own_bytes);
 }
 
 bool cgroup_lift_memory(const struct cgroup *cgroup) {
+    if (cgroup->memory_limit < 0) return true;
     const char *none = cgroup->v2 ? "max" : "-1";
     return pwrite(cgroup->memory_limit, none, strlen(none), 0) == (ssize_t)strlen(none);
 }

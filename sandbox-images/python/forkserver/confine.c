@@ -45,7 +45,8 @@ static int connect_control(const char *path) {
 
 /* A procfs of this pid namespace that is mounted nowhere: the slot writes oom_score_adj and reads loadavg in it. */
 static int open_detached_proc(void) {
-    if (mount("proc", STAGING, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2") != 0) return -1;
+    /* Its own group sees all processes there, which it looks at where no cgroup counts them. */
+    if (mount("proc", STAGING, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2,gid=0") != 0) return -1;
     int fd = open(STAGING, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (umount2(STAGING, MNT_DETACH) != 0) return -1;
     return fd;
@@ -76,8 +77,21 @@ static bool enter_namespaces(struct slot *slot, const struct slot_options *optio
     if (mount("proc", "/proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2,subset=pid") != 0) {
         return failed(why, "mount proc");
     }
-    if (umount2(ENGINE_DIRECTORY, MNT_DETACH) != 0) return failed(why, "umount " ENGINE_DIRECTORY);
+    /* A mount that came with a more privileged namespace cannot be undone, but covered. */
+    if (umount2(ENGINE_DIRECTORY, MNT_DETACH) != 0 && mount("none", ENGINE_DIRECTORY, "tmpfs", MS_RDONLY, "size=4k") != 0) {
+        return failed(why, "umount " ENGINE_DIRECTORY);
+    }
+    if (chdir(WORK_DIRECTORY) != 0) return failed(why, "chdir");
+    if (sethostname("sandbox", 7) != 0) return failed(why, "sethostname");
     return true;
+}
+
+/* In place of namespaces: a directory of its own, and every process that comes of it. */
+static bool enter_directory(struct slot *slot, char why[256]) {
+    slot->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (slot->proc < 0) return failed(why, "open /proc");
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) return failed(why, "subreaper");
+    return scratch_enter(slot) || failed(why, "make the slot's directory");
 }
 
 static bool set_rlimits(char why[256]) {
@@ -95,16 +109,30 @@ static bool set_rlimits(char why[256]) {
     return true;
 }
 
-/* Leaves the slot what it needs for its children, and its children, once they changed their user, nothing. */
-static bool drop_capabilities(char why[256]) {
-    const uint32_t kept = 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_KILL | 1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE;
+/* Leaves this process those of `kept` that it has. What it may not drop from the bounding set no_new_privs keeps it from. */
+static bool keep_capabilities(uint32_t kept) {
     for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
-        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0) return failed(why, "drop bounding set");
+        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EPERM) return false;
     }
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct has[2];
+    if (syscall(SYS_capget, &header, has) != 0) return false;
+    kept &= has[0].permitted;
     struct __user_cap_data_struct data[2] = {{.effective = kept, .permitted = kept, .inheritable = 0}, {0, 0, 0}};
-    if (syscall(SYS_capset, &header, data) != 0) return failed(why, "capset");
+    return syscall(SYS_capset, &header, data) == 0;
+}
+
+bool capabilities_drop_all(void) { return keep_capabilities(0); }
+
+/* Leaves the slot what it needs for its children, and its children, once they changed their user, nothing. */
+static bool drop_capabilities(const struct slot *slot, char why[256]) {
+    uint32_t kept = 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_KILL | 1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE;
+    /* To read how much memory its calls have. */
+    if (slot->watched) kept |= 1u << CAP_SYS_PTRACE;
+    /* To remove files of another user from a directory. */
+    if (slot->directory) kept |= 1u << CAP_FOWNER;
+    if (!keep_capabilities(kept)) return failed(why, "capset");
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed(why, "no_new_privs");
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return failed(why, "dumpable");
     return true;
@@ -122,18 +150,29 @@ static bool open_child_events(struct slot *slot, char why[256]) {
 bool slot_confine(struct slot *slot, const struct slot_options *options, char why[256]) {
     memset(slot, 0, sizeof *slot);
     slot->uid = options->uid;
+    slot->watched = options->cgroup_root[0] == 0;
+    if (options->directory[0]) slot->directory = options->directory;
+    slot->readable = options->readable;
+    slot->shares_user = options->uid == getuid();
+    slot->disk_bytes = options->disk_bytes;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || setsid() < 0) return failed(why, "setsid");
-    if (!cgroup_join(&slot->cgroup, options->cgroup_root, options->cgroup_leaf, options->cgroup_v2)) return failed(why, "join cgroup");
+    if (slot->watched) cgroup_none(&slot->cgroup);
+    else if (!cgroup_join(&slot->cgroup, options->cgroup_root, options->cgroup_leaf, options->cgroup_v2)) return failed(why, "join cgroup");
     slot->control = connect_control(options->control_path);
     if (slot->control < 0) return failed(why, "connect to the engine");
     slot->report = mmap(NULL, REPORT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (slot->report == MAP_FAILED) return failed(why, "map the report");
-    if (!enter_namespaces(slot, options, why) || !open_child_events(slot, why) || !set_rlimits(why)) return false;
-    if (chdir(WORK_DIRECTORY) != 0) return failed(why, "chdir");
+    if (!(slot->directory ? enter_directory(slot, why) : enter_namespaces(slot, options, why))) return false;
+    if (!open_child_events(slot, why) || !set_rlimits(why)) return false;
     umask(022);
-    if (sethostname("sandbox", 7) != 0 || setgroups(0, NULL) != 0) return failed(why, "setgroups");
-    if (!scratch_measure(&slot->scratch_empty)) return failed(why, "statfs");
-    if (!drop_capabilities(why) || !landlock_install(slot->proc, why) || !filter_install(why)) return false;
+    /* Refused where the user namespace has one group only: its processes keep those that the service has. */
+    if (setgroups(0, NULL) != 0 && !slot->shares_user) return failed(why, "setgroups");
+    if (!scratch_measure(slot, &slot->scratch_empty)) return failed(why, "statfs");
+    slot->heap_bytes = watch_heap_bytes(slot);
+    if (!drop_capabilities(slot, why)) return false;
+    /* Without namespaces the processes of calls are given a Landlock domain, and the slot, which reads /proc, is not. */
+    if (!slot->directory && !landlock_install(slot->proc, why)) return false;
+    if (!filter_install(why)) return false;
     slot->cgroup.baseline_bytes = cgroup_peak_reset(&slot->cgroup);
     return true;
 }

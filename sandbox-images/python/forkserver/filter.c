@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -128,6 +129,88 @@ bool filter_install(char why[256]) {
     return false;
 }
 
+/* System calls with numbers above this are newer than this file: nobody has looked at them. */
+#define NEWEST_KNOWN 462u
+
+#define CHECK_FIRST                                                                                               \
+    LOAD(arch), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCH, 1, 0), RETURN(SECCOMP_RET_KILL_PROCESS), LOAD(nr), \
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, NEWEST_KNOWN, 0, 1), REFUSE(ENOSYS)
+#define REFUSE_CALL(number, error) WHEN(number, 1), REFUSE(error)
+/* Refused unless the argument is the process itself, or 0 where that means the same. */
+#define ONLY_SELF(number, argument, self)                                                                        \
+    WHEN(number, 5), LOAD(args[argument]), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (self), 2, 0),                    \
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0), REFUSE(EPERM), RETURN(SECCOMP_RET_ALLOW)
+#define REFUSE_NEW_PROCESSES                                                                                      \
+    WHEN(SYS_clone, 4), LOAD(args[0]), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 1, 0), REFUSE(EPERM), \
+        RETURN(SECCOMP_RET_ALLOW)
+#define REFUSE_EACH(list)                                                                                         \
+    for (size_t i = 0; i < COUNT(list); i++) {                                                                   \
+        program[n++] = (struct sock_filter)WHEN((uint32_t)(list)[i], 1);                                         \
+        program[n++] = (struct sock_filter)REFUSE(EPERM);                                                        \
+    }
+
+/* What reaches beyond a process that shares its user and its file system with others. */
+static const int BEYOND_PROCESS[] = {
+#if defined(__x86_64__)
+    SYS_fork, SYS_vfork,
+#endif
+    SYS_connect, SYS_bind, SYS_listen, SYS_accept, SYS_accept4, /* sockets of the machine are in sight */
+    SYS_tkill, SYS_rt_sigqueueinfo, SYS_pidfd_open, SYS_pidfd_send_signal, SYS_ioprio_set, SYS_setpriority,
+};
+
+/* What Landlock has no say in, where the user is that of other processes and their files. */
+static const int ON_FILES[] = {
+#if defined(__x86_64__)
+    SYS_chmod, SYS_chown, SYS_lchown, SYS_utime, SYS_utimes, SYS_futimesat,
+#endif
+    SYS_fchmod, SYS_fchmodat, SYS_fchown, SYS_fchownat, SYS_utimensat, SYS_setxattr, SYS_lsetxattr, SYS_fsetxattr,
+    SYS_removexattr, SYS_lremovexattr, SYS_fremovexattr,
+#ifdef SYS_fchmodat2
+    SYS_fchmodat2,
+#endif
+};
+
+static bool install(const struct sock_filter *program, size_t length, char why[256]) {
+    struct sock_fprog filter = {(unsigned short)length, (struct sock_filter *)program};
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0) return true;
+    snprintf(why, 256, "seccomp filter: %s", strerror(errno));
+    return false;
+}
+
+bool filter_install_process(bool own_user, char why[256]) {
+    uint32_t self = (uint32_t)getpid();
+    const struct sock_filter head[] = {
+        CHECK_FIRST,
+        REFUSE_NEW_PROCESSES,
+        ONLY_SELF(SYS_kill, 0, self),
+        ONLY_SELF(SYS_tgkill, 0, self),
+        ONLY_SELF(SYS_rt_tgsigqueueinfo, 0, self),
+        ONLY_SELF(SYS_sched_setaffinity, 0, self),
+        ONLY_SELF(SYS_sched_setscheduler, 0, self),
+        ONLY_SELF(SYS_sched_setparam, 0, self),
+        ONLY_SELF(SYS_sched_setattr, 0, self),
+        /* The end of the slot is its own. */
+        WHEN(SYS_prctl, 4), LOAD(args[0]), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_PDEATHSIG, 0, 1), REFUSE(EPERM), RETURN(SECCOMP_RET_ALLOW),
+    };
+    struct sock_filter program[COUNT(head) + 2 * COUNT(BEYOND_PROCESS) + 2 * COUNT(ON_FILES) + 1];
+    size_t n = COUNT(head);
+    memcpy(program, head, sizeof head);
+    REFUSE_EACH(BEYOND_PROCESS)
+    if (!own_user) REFUSE_EACH(ON_FILES)
+    program[n++] = (struct sock_filter)RETURN(SECCOMP_RET_ALLOW);
+    return install(program, n, why);
+}
+
+bool filter_install_call(const struct slot *slot, char why[256]) {
+    /* Memory that no look at a process finds. */
+    const struct sock_filter hidden[] = {CHECK_FIRST, REFUSE_CALL(SYS_memfd_create, ENOSYS),
+#ifdef SYS_memfd_secret
+                                         REFUSE_CALL(SYS_memfd_secret, ENOSYS),
+#endif
+                                         RETURN(SECCOMP_RET_ALLOW)};
+    return install(hidden, COUNT(hidden), why) && (!slot->directory || filter_install_process(!slot->shares_user, why));
+}
+
 /* Rights as of each ABI version, so that a new kernel is asked for no more than these headers and this code know. */
 #define READ_RIGHTS (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define RIGHTS_V1 ((1ull << 13) - 1)
@@ -172,6 +255,41 @@ bool landlock_install(int proc_directory, char why[256]) {
                      landlock_allow_path(ruleset, "/dev", READ_RIGHTS | LANDLOCK_ACCESS_FS_WRITE_FILE | (all & (RIGHT_TRUNCATE | RIGHT_IOCTL_DEVICE))) &&
                      landlock_allow(ruleset, proc_directory, READ_RIGHTS | LANDLOCK_ACCESS_FS_WRITE_FILE | (all & RIGHT_TRUNCATE)) &&
                      syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
+    if (!installed) snprintf(why, 256, "Landlock domain: %s", strerror(errno));
+    close(ruleset);
+    return installed;
+}
+
+#define DEVICE_RIGHTS (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE)
+
+bool landlock_install_process(const char *readable, const char *directory, char why[256]) {
+    static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"};
+    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    struct ruleset attributes = {RIGHTS_V1 | (abi >= 2 ? RIGHT_REFER : 0) | (abi >= 3 ? RIGHT_TRUNCATE : 0) | (abi >= 5 ? RIGHT_IOCTL_DEVICE : 0),
+                                 abi >= 4 ? NET_RIGHTS : 0, abi >= 6 ? SCOPE_ALL : 0};
+    int ruleset = abi < 1 ? -1 : (int)syscall(SYS_landlock_create_ruleset, &attributes, abi >= 6 ? 24 : abi >= 4 ? 16 : 8, 0);
+    if (ruleset < 0) {
+        snprintf(why, 256, "Landlock: %s", strerror(errno));
+        return false;
+    }
+    char path[PATH_BYTES_MAX];
+    for (const char *rest = readable; *rest;) {
+        size_t length = strcspn(rest, ":");
+        snprintf(path, sizeof path, "%.*s", (int)length, rest);
+        struct stat status;
+        /* What is not there cannot be read either; rights of directories are refused for a file. */
+        if (stat(path, &status) == 0) landlock_allow_path(ruleset, path, S_ISDIR(status.st_mode) ? READ_RIGHTS : READ_RIGHTS & ~LANDLOCK_ACCESS_FS_READ_DIR);
+        rest += length + (rest[length] == ':');
+    }
+    for (size_t i = 0; i < COUNT(devices); i++) landlock_allow_path(ruleset, devices[i], DEVICE_RIGHTS | (attributes.fs & RIGHT_TRUNCATE));
+    bool installed = landlock_allow_path(ruleset, "/proc/self", READ_RIGHTS);
+    static const char *const places[] = {"work", "tmp"};
+    for (size_t i = 0; directory && i < COUNT(places); i++) {
+        snprintf(path, sizeof path, "%s/%s", directory, places[i]);
+        /* No device files. */
+        installed = installed && landlock_allow_path(ruleset, path, attributes.fs & ~(LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK));
+    }
+    installed = installed && syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
     if (!installed) snprintf(why, 256, "Landlock domain: %s", strerror(errno));
     close(ruleset);
     return installed;

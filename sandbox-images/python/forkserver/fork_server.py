@@ -7,9 +7,12 @@ Usage: fork_server.py OPTIONS, a JSON object:
     control       path of the engine's socket
     modules       modules to import before the first fork
     sys_path      directories of packages
-    cgroup_root   where the slots' cgroups are mounted
+    cgroup_root   where the slots' cgroups are mounted; empty when there are none and limits are kept by looking
     cgroup_v2     whether that is a cgroup2 file system
     inodes        files that a slot's scratch file system may hold
+    directory     where slots without namespaces have their files; empty for slots with namespaces
+    readable      then: what programs may read, separated by colons
+    uid_shift     what is added to the user of a slot
 """
 
 import gc
@@ -26,6 +29,7 @@ import program
 OPEN, RESIZE, READY, FAILED, DONE = 16, 17, 18, 19, 20
 CELL, EXEC, FRESH_RANDOM, FINISH = 1, 2, 4, 8
 FRAME_BYTES_MAX = 1 << 16
+DESCRIPTORS_MAX = 1 << 16
 
 
 def receive(connection):
@@ -50,9 +54,16 @@ def reap(pids):
     for pid in list(pids):
         try:
             if os.waitpid(pid, os.WNOHANG)[0] == pid:
-                pids.remove(pid)
+                del pids[pid]
         except ChildProcessError:
-            pids.remove(pid)
+            del pids[pid]
+
+
+def user_of(message, options):
+    """The user of a slot: one of its own where this process may take another, else this process's."""
+    with open("/proc/self/uid_map") as lines:
+        users = sum(int(line.split()[2]) for line in lines)
+    return message["uid"] + options["uid_shift"] if os.getuid() == 0 and users > 1 else os.getuid()
 
 
 def carry_out(connection, options, pids, kind, message):
@@ -61,28 +72,34 @@ def carry_out(connection, options, pids, kind, message):
     if kind == OPEN:
         opened = _slot.open_slot(
             message["index"],
-            message["uid"],
+            user_of(message, options),
             message["disk_bytes"],
             options["inodes"],
             options["control"],
             options["cgroup_root"],
             message["leaf"],
             options["cgroup_v2"],
+            f"{options['directory']}/{message['leaf']}" if options["directory"] else "",
+            options["readable"],
             connection.fileno(),
         )
         if not isinstance(opened, int):
             return opened
-        pids.append(opened)
+        pids[opened] = message["leaf"]
         send(connection, DONE, {"index": message["index"], "pid": opened})
     elif kind == RESIZE:
-        _slot.resize(message["pid"], message["disk_bytes"], options["inodes"])
+        if options["directory"]:
+            with open(f"{options['directory']}/{pids[message['pid']]}.disk", "w") as file:
+                file.write(str(message["disk_bytes"]))
+        else:
+            _slot.resize(message["pid"], message["disk_bytes"], options["inodes"])
         send(connection, DONE, {"index": message["index"], "pid": message["pid"]})
     return None
 
 
 def serve(connection, options):
     """Answers the engine until it hangs up; in the process of a call returns its request."""
-    pids = []
+    pids = {}
     while True:
         frame = receive(connection)
         if frame is None:
@@ -99,11 +116,16 @@ def serve(connection, options):
 
 def main():
     options = json.loads(sys.argv[1])
+    if options["directory"]:
+        # No container's runtime has closed what the service inherited and hands on.
+        os.closerange(3, DESCRIPTORS_MAX)
     missing = preload.preload(options["modules"], options["sys_path"])
     _slot.protect()
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(options["control"])
     doubt = preload.doubt(allowed_descriptors={0, 1, 2, connection.fileno()})
+    if options["directory"] and _slot.landlock_abi() < 1:
+        doubt = "this kernel has no Landlock: a call without namespaces could write everywhere"
     if doubt:
         send(connection, FAILED, {"index": None, "message": doubt})
         os._exit(1)

@@ -8,8 +8,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/landlock.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -55,8 +57,9 @@ static void slot_process(struct slot *slot, struct slot_options *options, struct
 }
 
 PyDoc_STRVAR(open_slot_doc,
-"open_slot(index, uid, disk_bytes, inodes, control_path, cgroup_root, cgroup_leaf, cgroup_v2, keep_out) -> pid | request\n\n"
-"Forks a slot process into a new pid namespace; it connects to the engine and forks one process for each\n"
+"open_slot(index, uid, disk_bytes, inodes, control_path, cgroup_root, cgroup_leaf, cgroup_v2, directory, readable, keep_out)\n"
+"-> pid | request\n\n"
+"Forks a slot process into a new pid namespace, or, where `directory` is not empty, into none. It connects to the engine and forks one process for each\n"
 "call. In the fork server returns the slot's pid. In the process of a call returns the request as\n"
 "(flags, source, argv, env, report). `keep_out` is a descriptor that is closed in the slot.");
 
@@ -65,21 +68,22 @@ static PyObject *open_slot(PyObject *self, PyObject *args) {
     struct slot_options options = {0};
     unsigned long long disk_bytes, inodes;
     int v2, keep_out;
-    if (!PyArg_ParseTuple(args, "IIKKssspi", &options.index, &options.uid, &disk_bytes, &inodes, &options.control_path,
-                          &options.cgroup_root, &options.cgroup_leaf, &v2, &keep_out)) {
+    if (!PyArg_ParseTuple(args, "IIKKssspssi", &options.index, &options.uid, &disk_bytes, &inodes, &options.control_path, &options.cgroup_root,
+                          &options.cgroup_leaf, &v2, &options.directory, &options.readable, &keep_out)) {
         return NULL;
     }
     options.disk_bytes = disk_bytes;
     options.inodes = inodes;
     options.cgroup_v2 = v2 != 0;
-    int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-    if (own < 0 || unshare(CLONE_NEWPID) != 0) {
+    bool nested = options.directory[0] == 0;
+    int own = nested ? open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC) : -1;
+    if (nested && (own < 0 || unshare(CLONE_NEWPID) != 0)) {
         if (own >= 0) close(own);
         return PyErr_SetFromErrno(PyExc_OSError);
     }
     pid_t pid = fork();
     if (pid == 0) {
-        close(own);
+        if (nested) close(own);
         close(keep_out);
         static struct slot slot;
         static struct request request;
@@ -88,8 +92,8 @@ static PyObject *open_slot(PyObject *self, PyObject *args) {
     }
     int error = errno;
     /* Without the way back the next fork would fail once this slot is gone. */
-    int back = setns(own, CLONE_NEWPID);
-    close(own);
+    int back = nested ? setns(own, CLONE_NEWPID) : 0;
+    if (nested) close(own);
     if (pid < 0 || back != 0) {
         errno = pid < 0 ? error : errno;
         return PyErr_SetFromErrno(PyExc_OSError);
@@ -140,6 +144,28 @@ static PyObject *compact_heap(PyObject *self, PyObject *ignored) {
     return PyLong_FromLong(compact());
 }
 
+PyDoc_STRVAR(confine_doc,
+"confine(uid, readable) -> None\n\n"
+"Confines this very process without namespaces, for a program that it then executes: its user, no capability, no new\n"
+"process, no file but those below `readable` (paths separated by colons).");
+
+static PyObject *confine(PyObject *self, PyObject *args) {
+    (void)self;
+    unsigned int uid;
+    const char *readable;
+    char why[256] = "";
+    if (!PyArg_ParseTuple(args, "Is", &uid, &readable)) return NULL;
+    bool own_user = uid != getuid();
+    bool done = !own_user || (setgroups(0, NULL) == 0 && setresgid(uid, uid, uid) == 0 && setresuid(uid, uid, uid) == 0);
+    done = done && capabilities_drop_all() && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0;
+    if (!done) return PyErr_SetFromErrno(PyExc_OSError);
+    if (!landlock_install_process(readable, NULL, why) || !filter_install(why) || !filter_install_process(own_user, why)) {
+        PyErr_SetString(PyExc_OSError, why);
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(landlock_abi_doc, "landlock_abi() -> int\n\nVersion of the kernel's Landlock, 0 where it has none.");
 
 static PyObject *landlock_abi(PyObject *self, PyObject *ignored) {
@@ -155,6 +181,7 @@ static PyMethodDef methods[] = {
     {"compact", compact_heap, METH_NOARGS, compact_doc},
     {"landlock_abi", landlock_abi, METH_NOARGS, landlock_abi_doc},
     {"protect", protect, METH_NOARGS, protect_doc},
+    {"confine", confine, METH_VARARGS, confine_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -8,6 +8,7 @@ import ast
 import atexit
 import gc
 import json
+import linecache
 import os
 import random
 import signal
@@ -31,8 +32,15 @@ _parse = ast.parse
 _Expression = ast.Expression
 _Expr = ast.Expr
 
+def _here(argument):
+    """A path in the working directory, which is elsewhere where there are no mounts."""
+    prefix = WORK_DIRECTORY.encode() + b"/"
+    return os.path.join(os.getcwdb(), argument[len(prefix) :]) if argument.startswith(prefix) else argument
+
+
 def execute(argv, env):
     """Replaces this process by a command line. Does not return."""
+    argv = [_here(argument) for argument in argv]
     environment = {**os.environb, **dict(entry.split(b"=", 1) for entry in env)}
     try:
         os.execvpe(argv[0], argv, environment)
@@ -214,6 +222,11 @@ def run(source, argv, env, report, *, cell, fresh_random, finish):
     for entry in env:
         name, _, value = entry.partition(b"=")
         os.environb[name] = value
+    here = os.getcwd()
+    if here != WORK_DIRECTORY:
+        sys.path[0] = here
+        # For the lines that a traceback shows.
+        linecache.cache[PATH] = (len(source), None, source.decode("utf-8", "replace").splitlines(True), PATH)
     if argv:
         sys.argv[1:] = map(os.fsdecode, argv)
     if fresh_random:

@@ -4,6 +4,7 @@
  */
 #include "slot.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -17,8 +18,32 @@
 /* More than this is left to the replacement of the slot, which frees the file system whole. */
 #define SWEEP_ENTRIES_MAX 2000
 #define SWEEP_DEPTH_MAX 32
+/* Where no file system counts them. */
+#define ENTRIES_MAX 16384
 
-bool scratch_measure(struct scratch_use *use) {
+/* Adds what a directory holds; a slot without a file system of its own counts its files. */
+static void count(int directory, int depth, struct scratch_use *use) {
+    DIR *entries = directory < 0 ? NULL : fdopendir(directory);
+    if (!entries) return;
+    for (struct dirent *entry; (entry = readdir(entries)) && use->inodes < ENTRIES_MAX;) {
+        struct stat status;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        if (fstatat(dirfd(entries), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+        use->inodes++;
+        if (S_ISDIR(status.st_mode) && depth < SWEEP_DEPTH_MAX)
+            count(openat(dirfd(entries), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), depth + 1, use);
+        else if (!S_ISDIR(status.st_mode)) use->blocks += (uint64_t)(status.st_blocks + 7) / 8;
+    }
+    closedir(entries);
+}
+
+bool scratch_measure(const struct slot *slot, struct scratch_use *use) {
+    if (slot->directory) {
+        memset(use, 0, sizeof *use);
+        count(open(slot->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0, use);
+        use->full = use->blocks * 4096 >= slot->disk_bytes || use->inodes >= ENTRIES_MAX;
+        return true;
+    }
     struct statfs stats;
     if (statfs(WORK_DIRECTORY, &stats) != 0) return false;
     use->blocks = stats.f_blocks - stats.f_bfree;
@@ -63,6 +88,26 @@ static bool place(struct bytes path, struct bytes content) {
     }
     close(fd);
     return true;
+}
+
+bool scratch_enter(const struct slot *slot) {
+    static const char *const names[] = {"tmp", "work"};
+    if (mkdir(slot->directory, 0755) != 0 && errno != EEXIST) return false;
+    for (size_t i = 0; i < 2; i++) {
+        if (chdir(slot->directory) != 0 || (mkdir(names[i], 0700) != 0 && errno != EEXIST)) return false;
+        if (!slot->shares_user && chown(names[i], slot->uid, slot->uid) != 0) return false;
+    }
+    return chdir(names[1]) == 0;
+}
+
+void scratch_resize(struct slot *slot) {
+    char path[PATH_BYTES_MAX];
+    unsigned long long bytes;
+    snprintf(path, sizeof path, "%s.disk", slot->directory);
+    FILE *file = fopen(path, "re");
+    if (!file) return;
+    if (fscanf(file, "%llu", &bytes) == 1) slot->disk_bytes = bytes;
+    fclose(file);
 }
 
 bool scratch_place(const struct request *request) {
@@ -141,6 +186,9 @@ static bool remove_entry(int directory, const char *name, int depth, int *budget
     if (--*budget < 0) return false;
     if (unlinkat(directory, name, 0) == 0) return true;
     int child = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    /* One that the program closed to its own user, which may be the slot's too. */
+    if (child < 0 && errno == EACCES && fchmodat(directory, name, 0700, 0) == 0)
+        child = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return child >= 0 && empty(child, depth + 1, budget) && unlinkat(directory, name, AT_REMOVEDIR) == 0;
 }
 
@@ -163,17 +211,18 @@ static bool empty(int directory, int depth, int *budget) {
 
 static bool is_clean(const struct slot *slot) {
     struct scratch_use use;
-    return scratch_measure(&use) && use.blocks == slot->scratch_empty.blocks && use.inodes == slot->scratch_empty.inodes;
+    return scratch_measure(slot, &use) && use.blocks == slot->scratch_empty.blocks && use.inodes == slot->scratch_empty.inodes;
 }
 
 bool scratch_sweep(const struct slot *slot, const struct request *request) {
-    static const char *const places[] = {WORK_DIRECTORY, "/tmp", "/dev/shm"};
+    static const char *const mounted[] = {WORK_DIRECTORY, "/tmp", "/dev/shm"}, *const own[] = {".", "../tmp"};
+    const char *const *places = slot->directory ? own : mounted;
     char name[PATH_BYTES_MAX];
     /* Most calls leave only their own source behind: counting used blocks is cheaper than listing directories. */
     if (copy_path(request->file_name, name)) unlink(name);
     if (is_clean(slot)) return true;
     int budget = SWEEP_ENTRIES_MAX;
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+    for (size_t i = 0; i < (slot->directory ? 2 : 3); i++) {
         int directory = open(places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (directory < 0 || !empty(directory, 0, &budget)) return false;
     }

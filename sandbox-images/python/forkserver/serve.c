@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -26,13 +27,20 @@
 #define QUIET_US 1000
 /* A slot whose memory has grown by this much since it was new is replaced. */
 #define GROWTH_BYTES_MAX (64u << 20)
+/* How often a slot without a cgroup looks at its call. */
+#define LOOK_US 10000
+/* Address space of a program whose memory is looked at: so many times its limit, since much is mapped and never touched. */
+#define ADDRESS_FACTOR 16
 /* What a slot needs for a call besides what grows with it. */
 #define OWN_BYTES (256u << 10)
 
 struct run {
     pid_t child;
-    uint64_t accepted_us, started_us, ended_us, deadline_us, cpu_check_us;
+    uint64_t accepted_us, started_us, ended_us, deadline_us, cpu_check_us, look_us;
     struct cgroup_counters before;
+    uint64_t memory_seen; /* the most that was seen, without a cgroup */
+    uint32_t memory_over, tasks_over; /* 1 once a look found more than the limit */
+    bool disk_full;
     uint64_t memory_before;
     uint64_t own_bytes; /* of the slot, on top of the program's limit */
     uint32_t pid_before;
@@ -49,10 +57,16 @@ uint64_t now_us(void) {
     return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
 }
 
+/* Every process of the call. In a pid namespace of one's own nothing else is in sight of kill(-1). */
+static void kill_call(const struct slot *slot) {
+    if (!slot->directory) kill(-1, SIGKILL);
+    else if (slot->child > 0) kill(slot->child, SIGKILL);
+}
+
 /* Ends the slot: something is not as it must be, and a new slot is cheaper than a doubt. */
 static _Noreturn void give_up(struct slot *slot, const char *why) {
     struct buffer body = {0};
-    kill(-1, SIGKILL);
+    kill_call(slot);
     buffer_put(&body, why, strlen(why));
     frame_write(slot->control, FRAME_FAULT, &body);
     _exit(1);
@@ -61,6 +75,7 @@ static _Noreturn void give_up(struct slot *slot, const char *why) {
 /* The last pid given out in this namespace: the difference over a call is how many processes and threads it made. */
 static uint32_t last_pid(const struct slot *slot) {
     char text[128];
+    if (slot->directory) return 0;
     int fd = openat(slot->proc, "loadavg", O_RDONLY | O_CLOEXEC);
     if (fd < 0) return 0;
     ssize_t got = read(fd, text, sizeof text - 1);
@@ -92,19 +107,48 @@ static _Noreturn void child_failed(const char *step) {
     _exit(1);
 }
 
+static void limit_resource(int resource, rlim_t value) {
+    struct rlimit limit = {value, value};
+    if (setrlimit(resource, &limit) != 0) child_failed("setrlimit");
+}
+
+/* Its own user, which takes its capabilities; where there is no other user than the slot's, they are dropped. */
+static void take_user(const struct slot *slot) {
+    if (slot->shares_user) {
+        if (!capabilities_drop_all()) child_failed("capset");
+    } else if (setresgid(slot->uid, slot->uid, slot->uid) != 0 || setresuid(slot->uid, slot->uid, slot->uid) != 0) {
+        child_failed("setresuid");
+    }
+}
+
+/* What a cgroup or namespaces do elsewhere. */
+static void child_confine_more(const struct slot *slot) {
+    char why[256] = "";
+    /* Once its user is set, which resets it. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) child_failed("prctl");
+    if (slot->directory && !landlock_install_process(slot->readable, slot->directory, why)) child_failed(why);
+    if (!filter_install_call(slot, why)) child_failed(why);
+}
+
 /* In the child: its own standard streams and nothing else, then its own user. Not one byte of the program has run. */
 static void child_confine(struct slot *slot, const struct request *request, int in, int out, int err) {
     setsid();
     /* Opened for each call: the flags of an open file are shared by all who inherit it. */
     if (in < 0) in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    /* What is not dumpable belongs to root in /proc, and only root may write there. */
+    if (slot->shares_user && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) child_failed("dumpable");
     int score = openat(slot->proc, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (score < 0 || write(score, "1000", 4) != 4) _exit(1);
     if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) _exit(1);
+    /* A runtime that is executed maps far more than it uses: V8 does. */
+    if (slot->watched && !(request->flags & RUN_EXEC)) {
+        limit_resource(RLIMIT_AS, watch_address_bytes(slot) + ADDRESS_FACTOR * request->memory_bytes);
+    }
     if (close_range(3, ~0u, 0) != 0) child_failed("close_range");
-    rlim_t cpu_seconds = request->cpu_ms / 1000 + 2;
-    struct rlimit cpu = {cpu_seconds, cpu_seconds};
-    if (setrlimit(RLIMIT_CPU, &cpu) != 0) child_failed("setrlimit");
-    if (setresgid(slot->uid, slot->uid, slot->uid) != 0 || setresuid(slot->uid, slot->uid, slot->uid) != 0) child_failed("setresuid");
+    limit_resource(RLIMIT_CPU, request->cpu_ms / 1000 + 2);
+    if (slot->directory) limit_resource(RLIMIT_FSIZE, slot->disk_bytes);
+    take_user(slot);
+    if (slot->watched) child_confine_more(slot);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -121,8 +165,9 @@ static pid_t fork_call(struct slot *slot, const struct request *request, struct 
     }
     int in = request->stdin_bytes.length ? stdin_file(request) : -1;
     /* So that the program may open /dev/stdin and its like. */
-    bool ready = fchown(out[1], slot->uid, slot->uid) == 0 && fchown(err[1], slot->uid, slot->uid) == 0;
-    if (ready && request->stdin_bytes.length) ready = in >= 0 && fchown(in, slot->uid, slot->uid) == 0;
+    bool shared = slot->shares_user;
+    bool ready = shared || (fchown(out[1], slot->uid, slot->uid) == 0 && fchown(err[1], slot->uid, slot->uid) == 0);
+    if (ready && request->stdin_bytes.length) ready = in >= 0 && (shared || fchown(in, slot->uid, slot->uid) == 0);
     pid_t child = -1;
     if (ready) {
         /* Not os.fork: its hooks mend what other threads left behind, of which there are none here, and cost 190 faults. */
@@ -159,9 +204,9 @@ static void reap(struct run *run) {
     }
 }
 
-static void end(struct run *run, enum ended_by reason) {
+static void end(const struct slot *slot, struct run *run, enum ended_by reason) {
     if (run->ended_by == ENDED_BY_ITSELF && !run->over) run->ended_by = reason;
-    kill(-1, SIGKILL);
+    kill_call(slot);
 }
 
 /* The engine wrote while a call runs: a cancel, or it hung up and nobody waits for the answer. */
@@ -169,25 +214,45 @@ static void control_event(struct slot *slot, struct run *run) {
     uint8_t kind = 0, *body;
     uint32_t length;
     if (!frame_read(slot->control, &kind, &body, &length)) {
-        kill(-1, SIGKILL);
+        kill_call(slot);
         _exit(0);
     }
     free(body);
     if (kind != FRAME_CANCEL) give_up(slot, "a frame other than cancel arrived while a call was running");
-    end(run, ENDED_CANCEL);
+    end(slot, run, ENDED_CANCEL);
+}
+
+static uint64_t used_cpu_us(const struct slot *slot, const struct run *run) {
+    if (!slot->watched) return cgroup_cpu_us(&slot->cgroup) - run->before.cpu_us;
+    struct watch_use use;
+    watch_look(slot, UINT64_MAX, &use);
+    return use.cpu_us - run->before.cpu_us;
+}
+
+/* Without a cgroup: ends a call that has more than it may. */
+static void look(const struct slot *slot, const struct request *request, struct run *run, uint64_t now) {
+    struct watch_use use;
+    watch_look(slot, request->memory_bytes, &use);
+    run->look_us = now + LOOK_US;
+    if (use.own_bytes > run->memory_seen) run->memory_seen = use.own_bytes;
+    run->memory_over |= use.memory_bytes > request->memory_bytes;
+    run->tasks_over |= use.tasks > request->processes;
+    run->disk_full |= slot->directory && use.disk_full;
+    if (run->memory_over || run->tasks_over || run->disk_full) kill_call(slot);
 }
 
 /* Ends the call when its wall time or CPU time is over; returns how long to wait at most. Milliseconds. */
 static int check_time(struct slot *slot, const struct request *request, struct run *run) {
     uint64_t now = now_us();
     if (now >= run->deadline_us) {
-        end(run, ENDED_WALL);
+        end(slot, run, ENDED_WALL);
         return 100;
     }
+    if (slot->watched && now >= run->look_us) look(slot, request, run, now);
     if (now >= run->cpu_check_us) {
-        uint64_t used = cgroup_cpu_us(&slot->cgroup) - run->before.cpu_us, limit = request->cpu_ms * 1000;
+        uint64_t used = used_cpu_us(slot, run), limit = request->cpu_ms * 1000;
         if (used >= limit) {
-            end(run, ENDED_CPU);
+            end(slot, run, ENDED_CPU);
             return 100;
         }
         /* Not sooner than one thread on each of two cores could use up what is left. */
@@ -195,6 +260,7 @@ static int check_time(struct slot *slot, const struct request *request, struct r
         run->cpu_check_us = now + (left < 5000 ? 5000 : left);
     }
     uint64_t next = run->deadline_us < run->cpu_check_us ? run->deadline_us : run->cpu_check_us;
+    if (slot->watched && run->look_us < next) next = run->look_us;
     return (int)((next - now) / 1000 + 1);
 }
 
@@ -221,7 +287,7 @@ static void watch(struct slot *slot, const struct request *request, struct run *
             struct capture *stream = &run->streams[i];
             if (!polls[2 + i].revents) continue;
             if (!capture_read(stream)) polls[2 + i].fd = -1;
-            if (stream->total > request->flood_bytes) end(run, ENDED_OUTPUT);
+            if (stream->total > request->flood_bytes) end(slot, run, ENDED_OUTPUT);
             limit_memory(slot, request, run);
             quiet_until = now_us() + QUIET_US;
         }
@@ -234,8 +300,13 @@ static void watch(struct slot *slot, const struct request *request, struct run *
     }
 }
 
-/* Nothing of the call may be left in the pid namespace. */
+/* Nothing of the call may be left in the pid namespace, or below the slot where it has none. */
 static void end_all(struct slot *slot) {
+    slot->child = 0;
+    if (slot->directory) {
+        if (waitpid(-1, NULL, WNOHANG) != -1 || errno != ECHILD) give_up(slot, "a call was more than one process");
+        return;
+    }
     for (int attempt = 0; attempt < 1000; attempt++) {
         kill(-1, SIGKILL);
         for (;;) {
@@ -268,11 +339,13 @@ static void conclude(struct slot *slot, const struct request *request, struct ru
     end_all(slot);
     if (!cgroup_lift_memory(&slot->cgroup)) give_up(slot, "the memory limit could not be lifted");
     cgroup_counters(&slot->cgroup, &after);
+    if (slot->watched) after.cpu_us = watch_reaped_cpu_us();
     uint32_t made = last_pid(slot) - run->pid_before;
     struct scratch_use scratch = {0};
-    scratch_measure(&scratch);
+    scratch_measure(slot, &scratch);
     if (slot->cgroup.memory_peak < 0) peak = peak_of_process(run);
-    else peak = peak > run->memory_before ? peak - run->memory_before : 0;
+    if (slot->watched && run->memory_seen > peak) peak = run->memory_seen;
+    if (slot->cgroup.memory_peak >= 0) peak = peak > run->memory_before ? peak - run->memory_before : 0;
     for (int i = 0; i < 2; i++) {
         while (capture_read(&run->streams[i]) && run->streams[i].total <= request->flood_bytes) {
             struct pollfd more = {run->streams[i].fd, POLLIN, 0};
@@ -283,9 +356,9 @@ static void conclude(struct slot *slot, const struct request *request, struct ru
     struct buffer reply = {0};
     buffer_u32(&reply, (uint32_t)run->status);
     buffer_u8(&reply, run->ended_by);
-    buffer_u8(&reply, scratch.full);
-    buffer_u32(&reply, (uint32_t)(after.oom_kills - run->before.oom_kills));
-    buffer_u32(&reply, (uint32_t)(after.forks_refused - run->before.forks_refused));
+    buffer_u8(&reply, scratch.full || run->disk_full);
+    buffer_u32(&reply, (uint32_t)(after.oom_kills - run->before.oom_kills) + run->memory_over);
+    buffer_u32(&reply, (uint32_t)(after.forks_refused - run->before.forks_refused) + run->tasks_over);
     buffer_u32(&reply, made < 1 || made > (1u << 22) ? 1 : made);
     buffer_u64(&reply, after.cpu_us - run->before.cpu_us);
     buffer_u64(&reply, peak);
@@ -307,17 +380,21 @@ static void conclude(struct slot *slot, const struct request *request, struct ru
 /* True in the child, which is to run the program. */
 static bool carry_out(struct slot *slot, struct request *request) {
     struct run run = {.accepted_us = now_us()};
+    if (slot->directory) scratch_resize(slot);
     limit_memory(slot, request, &run);
     if (!cgroup_limit_processes(&slot->cgroup, request->processes)) give_up(slot, "the process limit could not be set");
     run.memory_before = cgroup_peak_reset(&slot->cgroup);
     cgroup_counters(&slot->cgroup, &run.before);
+    if (slot->watched) run.before.cpu_us = watch_reaped_cpu_us();
     run.pid_before = last_pid(slot);
     run.started_us = now_us();
     run.deadline_us = run.started_us + request->wall_ms * 1000;
     run.cpu_check_us = run.started_us + request->cpu_ms * 500;
+    run.look_us = run.started_us + LOOK_US;
     run.child = fork_call(slot, request, &run);
     if (run.child == 0) return true;
     if (run.child < 0) give_up(slot, "fork failed");
+    slot->child = run.child;
     watch(slot, request, &run);
     conclude(slot, request, &run);
     return false;

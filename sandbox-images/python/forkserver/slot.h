@@ -9,6 +9,7 @@
  *   confine.c   what a slot process sets up once: namespaces, mounts, capabilities
  *   filter.c    the slot's seccomp filter and Landlock domain
  *   cgroup.c    limits and evidence of the slot's cgroup, v1 and v2
+ *   watch.c     limits where no cgroup can be written: by looking
  *   scratch.c   files of the call: placed, collected, swept
  *   capture.c   one output stream, head and tail
  *   serve.c     the loop: one fork for each call, watched until nothing of it is left
@@ -100,6 +101,8 @@ struct cgroup_counters {
 };
 
 bool cgroup_join(struct cgroup *cgroup, const char *root, const char *leaf, bool v2);
+/* No cgroup: setting limits succeeds and does nothing, counters stay 0. */
+void cgroup_none(struct cgroup *cgroup);
 /* `own_bytes` is what the slot itself needs while the call runs; it is no memory of the program's. */
 bool cgroup_limit_memory(const struct cgroup *cgroup, uint64_t memory_bytes, uint64_t own_bytes);
 /* Lifts the limit while no program runs: what the slot reads and sends must not end it. The container's ceiling stays. */
@@ -132,22 +135,57 @@ struct slot {
     uid_t uid;
     struct cgroup cgroup;
     struct scratch_use scratch_empty; /* what the empty scratch file system takes */
+    bool watched;            /* there is no cgroup: limits are kept by looking */
+    uint64_t heap_bytes;     /* watched: what a call is forked with */
+    const char *directory;   /* of a slot without namespaces, whose calls are one process each; NULL with namespaces */
+    const char *readable;    /* then: what programs may read, separated by colons */
+    uint64_t disk_bytes;     /* then: how much they may write */
+    bool shares_user;        /* calls have the slot's user: there is no other */
+    pid_t child;             /* first process of the running call, or 0 */
 };
 
 struct slot_options {
     uint32_t index;
     uid_t uid;
     uint64_t disk_bytes, inodes;
-    const char *control_path, *cgroup_root, *cgroup_leaf;
+    const char *control_path, *cgroup_root, *cgroup_leaf; /* an empty root: no cgroup */
     bool cgroup_v2;
+    const char *directory, *readable; /* of a slot without namespaces; otherwise empty */
+};
+
+/* What the processes of a call have now. */
+struct watch_use {
+    uint64_t cpu_us; /* with all that was reaped by this slot, of earlier calls too */
+    uint64_t memory_bytes; /* to be held against a limit: never too low */
+    uint64_t own_bytes;    /* above what they were forked with, for people */
+    uint32_t tasks;
+    bool disk_full;
 };
 
 /* Confines the calling process, pid 1 of a new pid namespace, as a slot. On failure false, and what failed in `why`. */
 bool slot_confine(struct slot *slot, const struct slot_options *options, char why[256]);
 bool filter_install(char why[256]);
+/* In the process of a call: what a slot with no cgroup or no namespaces must refuse beside. */
+bool filter_install_call(const struct slot *slot, char why[256]);
+/* In a process without namespaces of its own; it gets its control socket before. */
+bool filter_install_process(bool own_user, char why[256]);
 bool landlock_install(int proc_directory, char why[256]);
+/* Reading `readable` (paths separated by colons) and this process's /proc/self; writing below `directory`, unless NULL. False where the kernel has no Landlock. */
+bool landlock_install_process(const char *readable, const char *directory, char why[256]);
+/* Leaves this process no capability; one that it may not drop from the bounding set it does not have. */
+bool capabilities_drop_all(void);
 
-bool scratch_measure(struct scratch_use *use);
+/* One look at the call's processes. Memory is counted exactly only above `memory_bytes`, below it is at most too high. */
+void watch_look(const struct slot *slot, uint64_t memory_bytes, struct watch_use *use);
+uint64_t watch_reaped_cpu_us(void);
+uint64_t watch_heap_bytes(const struct slot *slot);
+uint64_t watch_address_bytes(const struct slot *slot);
+
+bool scratch_measure(const struct slot *slot, struct scratch_use *use);
+/* Takes over a new disk limit of a slot without namespaces, which the fork server left beside its directory. */
+void scratch_resize(struct slot *slot);
+/* Makes the directory of a slot without namespaces and goes there. */
+bool scratch_enter(const struct slot *slot);
 bool scratch_place(const struct request *request);
 void scratch_collect(const struct request *request, struct buffer *reply);
 /* Removes what a call left; false when that would take too long and the slot should be replaced. */

@@ -12,8 +12,6 @@ import { IMPORT_PROFILES, type ImportProfile, LIGHTEST } from "./import-profiles
 
 export interface ContainerEngineOptions {
   readonly confinement: Confinement;
-  /** What confines its containers, for `describe`. */
-  readonly confinementDetail: Readonly<Record<string, string>>;
   readonly slots: number;
   /** Python inside the container. */
   readonly interpreter: string;
@@ -125,38 +123,28 @@ export class ContainerEngine implements Engine {
   }
 
   describe(): EngineDescription {
-    const enforced = (name: string, detail: string) => ({ name, state: "enforced" as const, detail });
+    const { tier, layers, detail } = this.#options.confinement.isolation;
     return {
       engine: this.name,
-      tier: "container",
+      tier,
       slots: this.slots,
-      layers: [
-        enforced(
-          "user namespace",
-          "root inside is an unprivileged user outside; a range of ids for each container",
-        ),
-        enforced(
-          "pid, mount, ipc, uts, network and cgroup namespaces",
-          "for each slot; no network device is up",
-        ),
-        enforced("read-only root", "scratch file systems of limited size at /work, /tmp and /dev/shm"),
-        enforced("seccomp", "an allowlist for the container, a tighter filter for each slot"),
-        this.#landlock > 0
-          ? enforced("Landlock", `version ${this.#landlock}: a second opinion on files, sockets and signals`)
-          : {
-              name: "Landlock",
-              state: "absent" as const,
-              detail: "this kernel has none; the other layers hold",
-            },
-        enforced("capabilities", "none in a program; no_new_privs"),
-        enforced("cgroup", "memory and processes limited for each call, for each container and in all"),
-      ],
+      layers: layers.some(({ name }) => name === "Landlock") ? layers : [...layers, this.#landlockLayer()],
       detail: {
-        ...this.#options.confinementDetail,
+        ...detail,
         python: this.#python,
         missing_modules: this.missingModules.join(", ") || "none",
       },
     };
+  }
+
+  #landlockLayer(): EngineDescription["layers"][number] {
+    return this.#landlock > 0
+      ? {
+          name: "Landlock",
+          state: "enforced",
+          detail: `version ${this.#landlock}: a second opinion on files, sockets and signals`,
+        }
+      : { name: "Landlock", state: "absent", detail: "this kernel has none; the other layers hold" };
   }
 
   async close(): Promise<void> {
@@ -209,12 +197,17 @@ export class ContainerEngine implements Engine {
 
   async #launch(profile: ImportProfile): Promise<ForkServer> {
     const options = this.#options;
+    const bounds = options.confinement.slotBounds;
+    const mounts = this.#mounts();
     const forkServerOptions = {
       control: "/run/rollcall/control.sock",
       modules: profile.modules,
       sys_path: options.packagePaths,
-      cgroup_root: "/run/rollcall/cgroup",
-      cgroup_v2: options.confinement.cgroupVersion === 2,
+      cgroup_root: bounds.cgroup === "none" ? "" : "/run/rollcall/cgroup",
+      cgroup_v2: bounds.cgroup === 2,
+      directory: bounds.namespaces ? "" : "/run/rollcall/slots",
+      readable: [...bounds.readable, ...mounts.map(({ target }) => target)].join(":"),
+      uid_shift: bounds.uidShift,
       inodes: SCRATCH_INODES,
     };
     const starting = ForkServer.start(options.confinement, {
@@ -227,7 +220,7 @@ export class ContainerEngine implements Engine {
       ],
       env: baseEnvironment(options.packagePaths),
       uid: 0,
-      mounts: this.#mounts(),
+      mounts,
       masked: options.packagesDirectory === null ? [] : MACHINE_PACKAGES,
       capabilities: CAPABILITIES,
       memoryBytes: FORK_SERVER_MEMORY_BYTES,

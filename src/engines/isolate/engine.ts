@@ -10,7 +10,7 @@
  * host was killed goes on at once.
  */
 import type { Confinement } from "../../confine/ports.ts";
-import type { EngineDescription, IsolationTier } from "../../contract/description.ts";
+import type { EngineDescription } from "../../contract/description.ts";
 import { type Engine, type Sandbox, SandboxFault } from "../../core/ports.ts";
 import { type HostLaunchOptions, launchHost } from "./host-launch.ts";
 import type { HostProcess } from "./host-process.ts";
@@ -28,9 +28,6 @@ export interface IsolateEngineOptions {
   readonly hostMemoryBytes?: number;
   /** Told of every host that ended unasked, by a stable word for metrics. */
   readonly onFault?: (kind: string, message: string) => void;
-  /** What confines the hosts, for `describe`; tests without a container say `none`. */
-  readonly tier?: IsolationTier;
-  readonly confinementDetail?: Readonly<Record<string, string>>;
   /** Milliseconds of a clock that never goes back. Default: performance.now. */
   readonly now?: () => number;
 }
@@ -91,8 +88,7 @@ class IsolateEngine implements Engine {
   }
 
   describe(): EngineDescription {
-    const tier = this.#options.tier ?? "container";
-    const state = tier === "none" ? ("absent" as const) : ("enforced" as const);
+    const { tier, layers, detail } = this.#options.confinement.isolation;
     return {
       engine: this.name,
       tier,
@@ -113,14 +109,9 @@ class IsolateEngine implements Engine {
           state: "enforced",
           detail: "one host process for each slot, killed half a second past a call's wall limit",
         },
-        {
-          name: "container",
-          state,
-          detail:
-            "namespaces without a network, read-only root, no capabilities, seccomp, a cgroup for each host",
-        },
+        ...layers,
       ],
-      detail: { ...this.#options.confinementDetail, ...this.#versions },
+      detail: { ...detail, ...this.#versions },
     };
   }
 

@@ -41,7 +41,10 @@ const worker = new Piscina<WorkerTask, RunOutcome>({
   workerData: { memoryBytes: Number(memoryBytesText) },
 });
 
-const socket = net.connect(socketPath);
+// A descriptor where the process was confined before it became this program, and may connect to nothing any more.
+const socket = /^\d+$/.test(socketPath)
+  ? new net.Socket({ fd: Number(socketPath) })
+  : net.connect(socketPath);
 const reader = new FrameReader(TO_HOST_BYTES_MAX);
 
 function send(message: FromHost, blobs: readonly Uint8Array[] = []): void {

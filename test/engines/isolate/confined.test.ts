@@ -20,6 +20,8 @@ async function confinementOrReason() {
       rootfs: "",
       cgroupParent: "",
       stateDirectory,
+      minimum: "container",
+      confiner: { interpreter: "/usr/bin/python3", forkServerDirectory: "" },
     });
   } catch (error) {
     if (error instanceof ConfinementUnavailable) return error.message;

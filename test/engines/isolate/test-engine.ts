@@ -19,7 +19,6 @@ export async function startEngine(options: Partial<IsolateEngineOptions> = {}): 
     confinement,
     slots: 2,
     nodePath: process.execPath,
-    tier: "none",
     onFault: (kind) => faults.push(kind),
     ...options,
   });

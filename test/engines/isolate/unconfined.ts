@@ -24,7 +24,8 @@ export function createUnconfined(): Confinement & { readonly launched: Container
   const launched: Container[] = [];
   return {
     launched,
-    cgroupVersion: 2,
+    isolation: { tier: "none", layers: [], detail: {} },
+    slotBounds: { cgroup: "none", namespaces: false, readable: [], uidShift: 0 },
     async launch(spec) {
       const [command = "", ...argv] = spec.argv.map((argument) => outside(spec, argument));
       const child = spawn(command, argv, { env: { ...spec.env }, stdio: ["ignore", "ignore", "pipe"] });
