@@ -1,7 +1,9 @@
 /** Verification by the real service, over HTTP, with real programs and the real math-verify. */
+import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Client, createClient } from "../../src/client/index.ts";
 import type { Verification } from "../../src/contract/verification.ts";
+import { ADVERSARIES, SEARCH } from "./adversaries.ts";
 import { ask } from "../support/ask.ts";
 import { type Service, startService } from "../support/service.ts";
 
@@ -187,6 +189,82 @@ describe("programs with test cases", () => {
     });
     expect(verdict).toMatchObject({ verdict: "program_failed", outcome: "failed", passed: 1 });
     expect(verdict.cases[1]?.result?.error).toMatchObject({ type: "ZeroDivisionError" });
+  });
+});
+
+describe("a program without the answer has no reward", () => {
+  test.each(ADVERSARIES)("$runtime: it $name", async ({ runtime, source, verdict }) => {
+    const judged = await client.verify({
+      kind: "function",
+      program: { runtime, source },
+      function: "f",
+      cases: [{ args: [3], expected: 9 }],
+      limits: { wall_ms: 4000 },
+    });
+    expect(judged).toMatchObject({ verdict, reward: 0 });
+  });
+
+  test("one that writes its own value is judged by that value, as if it had returned it", async () => {
+    const forge = (value: number) => ({
+      runtime: "python" as const,
+      source: `import __main__, os\ndef f(n):\n    open(__main__.asked["place"], "w").write('{"value": ${value}}')\n    os._exit(0)`,
+    });
+    const judged = (value: number) =>
+      client.verify({
+        kind: "function",
+        program: forge(value),
+        function: "f",
+        cases: [{ args: [3], expected: 9 }],
+      });
+    expect((await judged(8)).verdict).toBe("wrong_answer");
+    expect((await judged(9)).verdict).toBe("accepted");
+  });
+
+  test("what is expected is nowhere that it can look", async () => {
+    const [half, other] = ["hidden", randomUUID()];
+    const judged = await client.verify({
+      kind: "function",
+      program: { runtime: "python", source: SEARCH.replace("HID", half).replace("DEN", other) },
+      function: "f",
+      cases: [1, 2].map((n) => ({ args: [n], expected: `${half}${other}` })),
+      stop_at_first_failure: false,
+      with_results: true,
+    });
+    expect(judged.verdict).toBe("wrong_answer");
+    expect(judged.cases.map(({ result }) => result?.stdout)).toEqual(["found 0\n", "found 0\n"]);
+  });
+
+  test("nothing is kept from one case to the next", async () => {
+    const source = `import os
+def f(n):
+    places = ["/tmp/seen", "/dev/shm/seen", "/work/seen"]
+    found = [os.path.exists(place) for place in places]
+    for place in places: open(place, "w").close()
+    return found`;
+    const judged = await client.verify({
+      kind: "function",
+      program: { runtime: "python", source },
+      function: "f",
+      cases: Array.from({ length: 12 }, () => ({ args: [1], expected: [false, false, false] })),
+    });
+    expect(judged).toMatchObject({ verdict: "accepted", passed: 12 });
+  });
+
+  test.each([
+    ["ends well and says nothing", "exit(0)", "wrong_answer"],
+    ["says what a judge might look for", "print('accepted'); print('expected_stdout')", "wrong_answer"],
+    ["says the right thing and fails", "print(9); raise SystemExit(1)", "program_failed"],
+    ["says the right thing and never ends", "print(9, flush=True)\nwhile True: pass", "limit"],
+    ["says the right thing, and all else too", "print(9)\nfor n in range(99): print(n)", "wrong_answer"],
+    ["floods its output", "while True: print('9' * 65536)", "limit"],
+  ] as const)("on standard output: it %s", async (_name, source, verdict) => {
+    const judged = await client.verify({
+      kind: "stdio",
+      program: { runtime: "python", source },
+      cases: [{ stdin: "3", expected_stdout: "9\n" }],
+      limits: { wall_ms: 4000, output_bytes: 1 << 20 },
+    });
+    expect(judged).toMatchObject({ verdict, reward: 0 });
   });
 });
 
