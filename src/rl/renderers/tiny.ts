@@ -18,10 +18,7 @@ export const TINY_PAD = "\0";
 /** Token id = place in this list. 64 tokens. */
 export const TINY_VOCABULARY: readonly string[] = [
   TINY_PAD,
-  ..."#?<>{}=;!",
-  ..."0123456789",
-  ..."abcdefghijklmnopqrstuvwxyz",
-  ..." +-*/%^:,.'()[]_|&",
+  ..."#?<>{}=;! +-*/%^:,.'()[]_|&0123456789abcdefghijklmnopqrstuvwxyz".split(""),
 ];
 
 const IDS: ReadonlyMap<string, number> = new Map(TINY_VOCABULARY.map((character, id) => [character, id]));

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import { array, assert, constantFrom, property } from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createTinyRenderer, encodeTiny, TINY_VOCABULARY } from "../../../src/rl/renderers/tiny.ts";
 
@@ -31,8 +31,8 @@ describe("the tiny language", () => {
 
   test("every token is one character and comes back", () => {
     const known = TINY_VOCABULARY.slice(1);
-    fc.assert(
-      fc.property(fc.array(fc.constantFrom(...known)), (characters) => {
+    assert(
+      property(array(constantFrom(...known)), (characters) => {
         expect(renderer.decode(encodeTiny(characters.join("")))).toBe(characters.join(""));
       }),
     );
