@@ -224,6 +224,7 @@ async function composeContainer(
       ? [PACKAGES_INSIDE]
       : ["/usr/local/lib/python3/dist-packages", "/usr/lib/python3/dist-packages"],
     nodePath: process.execPath,
+    node: config.runtimes.node,
     diskBytes: config.limits.default.disk_bytes,
     onFault: (fault) => {
       observer.fault("container", fault.kind);

@@ -1,6 +1,6 @@
 /**
- * Builds the fork server: its C files into one extension module `_slot.so` beside copies of its Python
- * files. Used by the bootstrap of a clone and by the Dockerfile:
+ * Builds the fork servers. Python's: its C files into one extension module `_slot.so` beside copies of its Python
+ * files. Node's, below `node/`: the same C files with its own into `slot.node`, `outlive.so`, and its JavaScript. Used by the bootstrap of a clone and by the Dockerfile:
  * `node sandbox-images/python/build.mjs <out directory>`.
  */
 import { execFile } from "node:child_process";
@@ -29,13 +29,17 @@ const FLAGS = [
 ];
 
 const here = path.dirname(fileURLToPath(import.meta.url));
+const nodeSource = path.join(here, "../node/forkserver");
+/** The files that only Python's or only Node's have a use for. */
+const PYTHON_BINDING = "module.c";
+const NODE_PRELOAD = "outlive.c";
 
 /** The files that belong to the fork server; its tests and what an editor leaves behind do not. */
 function sourceFiles(source) {
   if (!fs.existsSync(source)) return [];
   return fs
     .readdirSync(source)
-    .filter((name) => /\.(c|h|py)$/.test(name) && !name.startsWith("test_") && !name.startsWith("."))
+    .filter((name) => /\.(c|h|py|js|json)$/.test(name) && !name.startsWith("test_") && !name.startsWith("."))
     .sort();
 }
 
@@ -44,8 +48,9 @@ export function forkServerKey(source) {
   const hash = crypto.createHash("sha256");
   hash.update(fs.readFileSync(fileURLToPath(import.meta.url)));
   hash.update(fs.existsSync(PYTHON) ? fs.realpathSync(PYTHON) : "");
-  for (const name of sourceFiles(source))
-    hash.update(`\0${name}\0`).update(fs.readFileSync(path.join(source, name)));
+  for (const directory of [source, nodeSource])
+    for (const name of sourceFiles(directory))
+      hash.update(`\0${name}\0`).update(fs.readFileSync(path.join(directory, name)));
   return hash.digest("hex");
 }
 
@@ -58,26 +63,52 @@ export async function buildForkServer({ source, out }) {
   for (const name of names.filter((file) => file.endsWith(".py")))
     fs.copyFileSync(path.join(source, name), path.join(fresh, name));
   const units = names.filter((file) => file.endsWith(".c"));
-  if (units.length > 0) await compile(source, units, path.join(fresh, MODULE));
+  if (units.length > 0) {
+    await compilePython(source, units, path.join(fresh, MODULE));
+    await buildNode(source, units, path.join(fresh, "node"));
+  }
   // Bytecode beside the sources: the sandbox sees this directory read-only.
   await execute(PYTHON, ["-I", "-m", "compileall", "-q", fresh]);
   for (const entry of fs.readdirSync(fresh, { recursive: true })) {
     const file = path.join(fresh, entry);
-    fs.chmodSync(file, fs.statSync(file).isDirectory() || file.endsWith(".so") ? 0o755 : 0o644);
+    fs.chmodSync(file, fs.statSync(file).isDirectory() || /\.(so|node)$/.test(file) ? 0o755 : 0o644);
   }
   fs.chmodSync(fresh, 0o755);
   fs.rmSync(out, { recursive: true, force: true });
   fs.renameSync(fresh, out);
 }
 
-async function compile(source, units, out) {
+async function compilePython(source, units, out) {
   const { stdout } = await execute(PYTHON, [
     "-I",
     "-c",
     'import sysconfig; print(sysconfig.get_paths()["include"])',
   ]);
-  const paths = units.map((name) => path.join(source, name));
-  await execute("cc", [...FLAGS, `-I${stdout.trim()}`, `-I${source}`, "-o", out, ...paths]).catch((error) => {
+  await cc(
+    units.map((name) => path.join(source, name)),
+    [stdout.trim(), source],
+    out,
+  );
+}
+
+async function buildNode(source, units, out) {
+  fs.mkdirSync(out);
+  const names = sourceFiles(nodeSource);
+  for (const name of names.filter((file) => /\.(js|json)$/.test(file)))
+    fs.copyFileSync(path.join(nodeSource, name), path.join(out, name));
+  const shared = units.filter((name) => name !== PYTHON_BINDING).map((name) => path.join(source, name));
+  const own = names.filter((name) => name.endsWith(".c") && name !== NODE_PRELOAD);
+  await cc(
+    [...shared, ...own.map((name) => path.join(nodeSource, name))],
+    [source, nodeSource],
+    path.join(out, "slot.node"),
+  );
+  await cc([path.join(nodeSource, NODE_PRELOAD)], [], path.join(out, "outlive.so"));
+}
+
+async function cc(units, includes, out) {
+  const options = [...FLAGS, ...includes.map((directory) => `-I${directory}`)];
+  await execute("cc", [...options, "-o", out, ...units]).catch((error) => {
     throw new Error(`the fork server does not compile:\n${error.stderr ?? error.message}`);
   });
 }

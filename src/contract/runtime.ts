@@ -3,8 +3,8 @@ import type { RuntimeId } from "./call.ts";
 
 /** How an engine starts a program. */
 export type Entry =
-  /** By a fork of the preloaded interpreter. */
-  | { readonly kind: "fork"; readonly fileName: string }
+  /** By a fork of an interpreter that has started, and has imported what most programs need. */
+  | { readonly kind: "fork"; readonly interpreter: "python" | "node"; readonly fileName: string }
   /** By exec of a command line in the sandbox; the source is stored under `fileName` first. */
   | { readonly kind: "exec"; readonly fileName: string; readonly argv: readonly string[] }
   /** In a fresh V8 isolate. */

@@ -5,6 +5,6 @@ export const node: Runtime = {
   id: "node",
   engine: "container",
   compile: null,
-  entry: { kind: "exec", fileName: "main.js", argv: ["node", "/work/main.js"] },
+  entry: { kind: "fork", interpreter: "node", fileName: "main.js" },
   modes: ["script"],
 };

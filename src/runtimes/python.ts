@@ -5,6 +5,6 @@ export const python: Runtime = {
   id: "python",
   engine: "container",
   compile: null,
-  entry: { kind: "fork", fileName: "main.py" },
+  entry: { kind: "fork", interpreter: "python", fileName: "main.py" },
   modes: ["script", "cell"],
 };

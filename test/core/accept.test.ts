@@ -27,7 +27,7 @@ describe("a call that leaves everything out", () => {
       id: "new-id",
       runtime: ACCEPT.runtimes["python"],
       spec: {
-        entry: { kind: "fork", fileName: "main.py" },
+        entry: { kind: "fork", interpreter: "python", fileName: "main.py" },
         source: Buffer.from("pass"),
         stdin: Buffer.alloc(0),
         args: [],

@@ -13,7 +13,7 @@ export const PYTHON: Runtime = {
   id: "python",
   engine: "container",
   compile: null,
-  entry: { kind: "fork", fileName: "main.py" },
+  entry: { kind: "fork", interpreter: "python", fileName: "main.py" },
   modes: ["script", "cell"],
 };
 

@@ -31,6 +31,15 @@ const CANARY = {
     ].join("\n"),
     stdout: "42 [['main.py'], [], []] True [0, 1, 2, 3] b''\n",
   },
+  node: {
+    source: [
+      "const fs = require('fs')",
+      "const places = ['.', '/tmp', '/dev/shm'].map((place) => fs.readdirSync(place))",
+      "const pids = fs.readdirSync('/proc').filter((name) => /^\\d+$/.test(name))",
+      "console.log(6 * 7, JSON.stringify(places), String(pids) === String(process.pid), fs.readFileSync(0, 'utf8'))",
+    ].join("\n"),
+    stdout: '42 [["main.js"],[],[]] true \n',
+  },
   javascript: {
     source:
       "console.log(6 * 7, Object.keys(globalThis).includes('planted'), [].length, JSON.stringify({ a: [1] }))",
@@ -40,7 +49,7 @@ const CANARY = {
 
 /** An honest call on the slot that the program just had. */
 export function canaryFor({ runtime, source }: Pick<HostileProgram, "runtime" | "source">): Call {
-  if (runtime === "javascript") return { runtime, source: CANARY.javascript.source };
+  if (runtime === "javascript" || runtime === "node") return { runtime, source: CANARY[runtime].source };
   // Which modules a source imports decides which of the slot's heaps it is forked from.
   const heap = runtime === "python" ? `\n# import ${[...importedNames(source)].join(" ")}` : "";
   return { runtime: "python", source: CANARY.python.source + heap };
@@ -53,7 +62,8 @@ export async function expectHealthy(
   const { outcome, stdout, stderr, error, value, truncated, detail } = await executor.execute(
     canaryFor(program),
   );
-  const expected = CANARY[program.runtime === "javascript" ? "javascript" : "python"].stdout;
+  const { runtime } = canaryFor(program);
+  const expected = runtime in CANARY ? CANARY[runtime as keyof typeof CANARY].stdout : "";
   expect({ outcome, stdout, stderr, error, value, truncated, detail }).toEqual({
     outcome: "completed",
     stdout: expected,

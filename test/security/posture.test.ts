@@ -71,7 +71,7 @@ const pidsOf = (cgroup: RegExp): number[] =>
   serviceProcesses()
     .filter((one) => cgroup.test(one.cgroup))
     .map(({ pid }) => pid);
-const SLOT = /python-(?:plain|standard)-\d+\/slot-\d/;
+const SLOT = /(?:python-(?:plain|standard)|node-node)-\d+\/slot-\d/;
 
 /** Runs `look` with the processes of a running call, the slot processes left out. */
 async function whileRunning(
@@ -80,6 +80,8 @@ async function whileRunning(
   processes: number,
   look: (pids: number[]) => void,
 ): Promise<void> {
+  // The slot that the call will have is open.
+  await subject.executor.execute({ runtime, source: "" });
   const idle = new Set(pidsOf(SLOT));
   const controller = new AbortController();
   const running = subject.executor.execute(

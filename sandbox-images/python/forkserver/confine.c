@@ -147,6 +147,35 @@ static bool open_child_events(struct slot *slot, char why[256]) {
     return slot->child_events >= 0 || failed(why, "signalfd");
 }
 
+/* Out of the way of an interpreter that opens descriptors of its own as it is forked; see `own_from`. */
+static bool lift(int *fd, int own_from) {
+    if (*fd < 0 || *fd >= own_from) return true;
+    int lifted = fcntl(*fd, F_DUPFD_CLOEXEC, own_from);
+    if (lifted < 0) return false;
+    close(*fd);
+    *fd = lifted;
+    return true;
+}
+
+/*
+ * What else is open below belongs to the interpreter, which knows it by its number and will close it: something that is
+ * shared with nobody takes its place.
+ */
+static bool lift_descriptors(struct slot *slot, char why[256]) {
+    int *own[] = {&slot->control, &slot->proc, &slot->child_events, &slot->cgroup.memory_limit, &slot->cgroup.memory_peak,
+                  &slot->cgroup.memory_events, &slot->cgroup.pids_max, &slot->cgroup.pids_events, &slot->cgroup.cpu_usage};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        if (!lift(own[i], slot->own_from)) return failed(why, "lift descriptors");
+    }
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0) return failed(why, "open /dev/null");
+    for (int fd = 3; fd < slot->own_from; fd++) {
+        if (fd != null && fcntl(fd, F_GETFD) >= 0 && dup3(null, fd, O_CLOEXEC) < 0) return failed(why, "replace descriptors");
+    }
+    close(null);
+    return true;
+}
+
 bool slot_confine(struct slot *slot, const struct slot_options *options, char why[256]) {
     memset(slot, 0, sizeof *slot);
     slot->uid = options->uid;
@@ -155,6 +184,7 @@ bool slot_confine(struct slot *slot, const struct slot_options *options, char wh
     slot->readable = options->readable;
     slot->shares_user = options->uid == getuid();
     slot->disk_bytes = options->disk_bytes;
+    slot->own_from = options->own_from ? options->own_from : 3;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || setsid() < 0) return failed(why, "setsid");
     if (slot->watched) cgroup_none(&slot->cgroup);
     else if (!cgroup_join(&slot->cgroup, options->cgroup_root, options->cgroup_leaf, options->cgroup_v2)) return failed(why, "join cgroup");
@@ -168,6 +198,7 @@ bool slot_confine(struct slot *slot, const struct slot_options *options, char wh
     /* Refused where the user namespace has one group only: its processes keep those that the service has. */
     if (setgroups(0, NULL) != 0 && !slot->shares_user) return failed(why, "setgroups");
     if (!scratch_measure(slot, &slot->scratch_empty)) return failed(why, "statfs");
+    if (slot->own_from > 3 && !lift_descriptors(slot, why)) return false;
     slot->heap_bytes = watch_heap_bytes(slot);
     if (!drop_capabilities(slot, why)) return false;
     /* Without namespaces the processes of calls are given a Landlock domain, and the slot, which reads /proc, is not. */

@@ -132,7 +132,7 @@ def main():
     send(
         connection,
         READY,
-        {"python": sys.version.split()[0], "missing": missing, "landlock": _slot.landlock_abi()},
+        {"version": sys.version.split()[0], "missing": missing, "landlock": _slot.landlock_abi()},
     )
     program.prepare()
     gc.collect()

@@ -7,17 +7,9 @@
 #include "slot.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
-#include <linux/landlock.h>
-#include <sched.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static PyObject *bytes_list(const struct strings *strings) {
     PyObject *list = PyList_New(strings->count);
@@ -39,23 +31,6 @@ static PyObject *describe_request(const struct slot *slot, struct request *reque
     return Py_BuildValue("(iy#NNN)", request->flags, (const char *)request->source.data, (Py_ssize_t)request->source.length, argv, env, report);
 }
 
-/* In the new slot process: confines itself, says hello and serves. Returns in the child of a call. */
-static void slot_process(struct slot *slot, struct slot_options *options, struct request *request) {
-    char why[256] = "";
-    struct buffer hello = {0};
-    bool confined = slot_confine(slot, options, why);
-    buffer_u32(&hello, options->index);
-    buffer_put(&hello, why, strlen(why));
-    if (!confined) {
-        if (slot->control > 0) frame_write(slot->control, FRAME_FAULT, &hello);
-        dprintf(2, "slot %u: %s\n", options->index, why);
-        _exit(1);
-    }
-    if (!frame_write(slot->control, FRAME_HELLO, &hello)) _exit(1);
-    buffer_free(&hello);
-    serve(slot, request);
-}
-
 PyDoc_STRVAR(open_slot_doc,
 "open_slot(index, uid, disk_bytes, inodes, control_path, cgroup_root, cgroup_leaf, cgroup_v2, directory, readable, keep_out)\n"
 "-> pid | request\n\n"
@@ -75,30 +50,11 @@ static PyObject *open_slot(PyObject *self, PyObject *args) {
     options.disk_bytes = disk_bytes;
     options.inodes = inodes;
     options.cgroup_v2 = v2 != 0;
-    bool nested = options.directory[0] == 0;
-    int own = nested ? open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC) : -1;
-    if (nested && (own < 0 || unshare(CLONE_NEWPID) != 0)) {
-        if (own >= 0) close(own);
-        return PyErr_SetFromErrno(PyExc_OSError);
-    }
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (nested) close(own);
-        close(keep_out);
-        static struct slot slot;
-        static struct request request;
-        slot_process(&slot, &options, &request);
-        return describe_request(&slot, &request);
-    }
-    int error = errno;
-    /* Without the way back the next fork would fail once this slot is gone. */
-    int back = nested ? setns(own, CLONE_NEWPID) : 0;
-    if (nested) close(own);
-    if (pid < 0 || back != 0) {
-        errno = pid < 0 ? error : errno;
-        return PyErr_SetFromErrno(PyExc_OSError);
-    }
-    return PyLong_FromLong(pid);
+    struct slot *slot;
+    struct request *request;
+    pid_t pid = slot_open(&options, keep_out, &slot, &request);
+    if (pid < 0) return PyErr_SetFromErrno(PyExc_OSError);
+    return pid == 0 ? describe_request(slot, request) : PyLong_FromLong(pid);
 }
 
 PyDoc_STRVAR(resize_doc,
@@ -106,24 +62,10 @@ PyDoc_STRVAR(resize_doc,
 
 static PyObject *resize(PyObject *self, PyObject *args) {
     (void)self;
-    int pid, status;
+    int pid;
     unsigned long long disk_bytes, inodes;
     if (!PyArg_ParseTuple(args, "iKK", &pid, &disk_bytes, &inodes)) return NULL;
-    /* From a process of its own: a mount namespace is not left again as easily as it is entered. */
-    pid_t worker = fork();
-    if (worker == 0) {
-        char path[64], data[96];
-        snprintf(path, sizeof path, "/proc/%d/ns/mnt", pid);
-        snprintf(data, sizeof data, "size=%llu,nr_inodes=%llu", disk_bytes, inodes);
-        int ns = open(path, O_RDONLY | O_CLOEXEC);
-        bool done = ns >= 0 && setns(ns, CLONE_NEWNS) == 0 && mount(NULL, WORK_DIRECTORY, NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, data) == 0;
-        _exit(done ? 0 : errno);
-    }
-    if (worker < 0 || waitpid(worker, &status, 0) != worker) return PyErr_SetFromErrno(PyExc_OSError);
-    if (status != 0) {
-        errno = WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
-        return PyErr_SetFromErrno(PyExc_OSError);
-    }
+    if (!slot_resize(pid, disk_bytes, inodes)) return PyErr_SetFromErrno(PyExc_OSError);
     Py_RETURN_NONE;
 }
 
@@ -171,8 +113,7 @@ PyDoc_STRVAR(landlock_abi_doc, "landlock_abi() -> int\n\nVersion of the kernel's
 static PyObject *landlock_abi(PyObject *self, PyObject *ignored) {
     (void)self;
     (void)ignored;
-    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    return PyLong_FromLong(abi < 0 ? 0 : abi);
+    return PyLong_FromLong(slot_landlock_abi());
 }
 
 static PyMethodDef methods[] = {

@@ -14,7 +14,8 @@
  *   capture.c   one output stream, head and tail
  *   serve.c     the loop: one fork for each call, watched until nothing of it is left
  *   compact.c   the heap in huge pages
- *   module.c    the functions that Python sees
+ *   open.c      a slot's process is forked from its fork server
+ *   module.c    the functions that Python sees; sandbox-images/node/forkserver has those of Node
  */
 #ifndef ROLLCALL_SLOT_H
 #define ROLLCALL_SLOT_H
@@ -133,6 +134,7 @@ struct slot {
     int child_events; /* signalfd of SIGCHLD */
     struct report *report; /* shared with the process of the call, which describes its own exception or value in it */
     uid_t uid;
+    int own_from;  /* the slot's own descriptors have this number or a higher one, and no call inherits any of them */
     struct cgroup cgroup;
     struct scratch_use scratch_empty; /* what the empty scratch file system takes */
     bool watched;            /* there is no cgroup: limits are kept by looking */
@@ -151,6 +153,7 @@ struct slot_options {
     const char *control_path, *cgroup_root, *cgroup_leaf; /* an empty root: no cgroup */
     bool cgroup_v2;
     const char *directory, *readable; /* of a slot without namespaces; otherwise empty */
+    int own_from; /* 0: what follows the standard streams */
 };
 
 /* What the processes of a call have now. */
@@ -161,6 +164,16 @@ struct watch_use {
     uint32_t tasks;
     bool disk_full;
 };
+
+/*
+ * Forks a slot process into a new pid namespace, or where there is a `directory` into none; it connects to the engine and serves calls. In the fork server returns
+ * its pid, or -1 with errno. Returns 0 in the process of a call. `keep_out` is a descriptor that the slot closes.
+ */
+pid_t slot_open(struct slot_options *options, int keep_out, struct slot **slot, struct request **request);
+/* Changes the size of the scratch file system of an idle slot. On failure false, with errno. */
+bool slot_resize(pid_t slot, uint64_t disk_bytes, uint64_t inodes);
+/* Version of the kernel's Landlock, 0 where it has none. */
+int slot_landlock_abi(void);
 
 /* Confines the calling process, pid 1 of a new pid namespace, as a slot. On failure false, and what failed in `why`. */
 bool slot_confine(struct slot *slot, const struct slot_options *options, char why[256]);

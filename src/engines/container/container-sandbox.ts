@@ -4,7 +4,7 @@
  */
 import type { Evidence, RunSpec, Sandbox } from "../../core/ports.ts";
 import type { ForkServer } from "./fork-server.ts";
-import { chooseProfile, type ImportProfile, LIGHTEST } from "./import-profiles.ts";
+import { chooseProfile, type ImportProfile, LIGHTEST, NODE } from "./import-profiles.ts";
 import type { SlotConnection } from "./slot-connection.ts";
 import { couldLeaveUnfinished, couldNoticeRandomState, importedNames, sourcesOf } from "./source-scan.ts";
 
@@ -13,17 +13,33 @@ interface Lane {
   readonly slot: SlotConnection;
 }
 
+export interface ContainerSandboxOptions {
+  readonly index: number;
+  readonly diskBytes: number;
+  /** Whether Node programs are forked from a Node; else a Node is executed for each. */
+  readonly forksNode: boolean;
+  readonly serverOf: (profile: ImportProfile) => Promise<ForkServer>;
+}
+
+/** A Node program as a command line. */
+function executed(spec: RunSpec): RunSpec {
+  const { fileName } = spec.entry;
+  return { ...spec, entry: { kind: "exec", fileName, argv: ["node", `/work/${fileName}`] } };
+}
+
 export class ContainerSandbox implements Sandbox {
   readonly #index: number;
   readonly #diskBytes: number;
+  readonly #forksNode: boolean;
   readonly #serverOf: (profile: ImportProfile) => Promise<ForkServer>;
   readonly #lanes = new Map<string, Promise<Lane>>();
   #closed = false;
 
-  constructor(index: number, diskBytes: number, serverOf: (profile: ImportProfile) => Promise<ForkServer>) {
-    this.#index = index;
-    this.#diskBytes = diskBytes;
-    this.#serverOf = serverOf;
+  constructor(options: ContainerSandboxOptions) {
+    this.#index = options.index;
+    this.#diskBytes = options.diskBytes;
+    this.#forksNode = options.forksNode;
+    this.#serverOf = options.serverOf;
   }
 
   /** Opens the slot process of a profile ahead of its first call. */
@@ -31,15 +47,19 @@ export class ContainerSandbox implements Sandbox {
     await this.#lane(profile);
   }
 
-  async run(spec: RunSpec, signal: AbortSignal): Promise<Evidence> {
-    const isPython = spec.entry.kind === "fork";
+  async run(asked: RunSpec, signal: AbortSignal): Promise<Evidence> {
+    const interpreter = asked.entry.kind === "fork" ? asked.entry.interpreter : null;
+    const isNode = interpreter === "node";
+    const spec = isNode && !this.#forksNode ? executed(asked) : asked;
+    const isPython = interpreter === "python";
     const sources = isPython ? sourcesOf(spec) : "";
-    const profile = isPython ? chooseProfile(importedNames(sources)) : LIGHTEST;
-    const asked = performance.now();
+    const light = isPython ? chooseProfile(importedNames(sources)) : LIGHTEST;
+    const profile = spec.entry.kind === "fork" && isNode ? NODE : light;
+    const startedMs = performance.now();
     const { server, slot } = await this.#lane(profile);
     if (slot.diskBytes !== spec.limits.disk_bytes)
       await server.resizeSlot(this.#index, slot, spec.limits.disk_bytes);
-    const waitedMs = performance.now() - asked;
+    const waitedMs = performance.now() - startedMs;
     const evidence = await slot.run(spec, signal, {
       freshRandom: isPython && couldNoticeRandomState(spec, sources),
       finish: isPython && couldLeaveUnfinished(spec, sources),

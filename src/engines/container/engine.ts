@@ -8,7 +8,7 @@ import { type Engine, SandboxFault } from "../../core/ports.ts";
 import type { EngineDescription } from "../../contract/description.ts";
 import { ContainerSandbox } from "./container-sandbox.ts";
 import { ForkServer } from "./fork-server.ts";
-import { IMPORT_PROFILES, type ImportProfile, LIGHTEST } from "./import-profiles.ts";
+import { IMPORT_PROFILES, type ImportProfile, LIGHTEST, NODE } from "./import-profiles.ts";
 
 export interface ContainerEngineOptions {
   readonly confinement: Confinement;
@@ -23,6 +23,8 @@ export interface ContainerEngineOptions {
   readonly packagePaths: readonly string[];
   /** Node executable on this side, for programs of runtime `node`. */
   readonly nodePath: string;
+  /** Whether programs of runtime `node` will come, for which a fork server is started. */
+  readonly node: boolean;
   /** Scratch size that slots are opened with: the default of `limits.disk_bytes`. */
   readonly diskBytes: number;
   readonly onFault: (fault: SandboxFault) => void;
@@ -31,6 +33,8 @@ export interface ContainerEngineOptions {
 export const NODE_INSIDE = "/opt/node/bin/node";
 const FORK_SERVER_INSIDE = "/opt/rollcall/forkserver";
 export const PACKAGES_INSIDE = "/opt/rollcall/packages";
+/** A process that is forked has none of the threads that V8 would hand work to. */
+const NODE_FLAGS = ["--single-threaded", "--v8-pool-size=0"];
 const SCRATCH_INODES = 16_384;
 /** Of one container's own processes (the fork server), slots have cgroups of their own. Bytes. */
 const FORK_SERVER_MEMORY_BYTES = 1 << 30;
@@ -111,13 +115,25 @@ export class ContainerEngine implements Engine {
     return [...this.#missing].toSorted();
   }
 
+  /** A Node that is forked needs room in its address space that only a cgroup does not count. */
+  get #forksNode(): boolean {
+    const { namespaces, cgroup } = this.#options.confinement.slotBounds;
+    return namespaces && cgroup !== "none";
+  }
+
   async start(): Promise<void> {
-    await Promise.all(IMPORT_PROFILES.map((profile) => this.#server(profile)));
+    const profiles = this.#options.node && this.#forksNode ? [...IMPORT_PROFILES, NODE] : IMPORT_PROFILES;
+    await Promise.all(profiles.map((profile) => this.#server(profile)));
   }
 
   async openSandbox(index: number): Promise<ContainerSandbox> {
     if (this.#closed) throw new SandboxFault("closed", "the engine is closed");
-    const sandbox = new ContainerSandbox(index, this.#options.diskBytes, (profile) => this.#server(profile));
+    const sandbox = new ContainerSandbox({
+      index,
+      diskBytes: this.#options.diskBytes,
+      forksNode: this.#forksNode,
+      serverOf: (profile) => this.#server(profile),
+    });
     await sandbox.warm(LIGHTEST);
     return sandbox;
   }
@@ -211,14 +227,8 @@ export class ContainerEngine implements Engine {
       inodes: SCRATCH_INODES,
     };
     const starting = ForkServer.start(options.confinement, {
-      name: `python-${profile.name}-${this.#started++}`,
-      argv: [
-        options.interpreter,
-        "-S",
-        `${FORK_SERVER_INSIDE}/fork_server.py`,
-        JSON.stringify(forkServerOptions),
-      ],
-      env: baseEnvironment(options.packagePaths),
+      name: `${profile.interpreter}-${profile.name}-${this.#started++}`,
+      ...this.#command(profile, JSON.stringify(forkServerOptions)),
       uid: 0,
       mounts,
       masked: options.packagesDirectory === null ? [] : MACHINE_PACKAGES,
@@ -229,10 +239,20 @@ export class ContainerEngine implements Engine {
     const { server, ready } = await starting.catch((error: unknown) => {
       throw asFault(error);
     });
-    this.#python = ready.python;
+    if (profile.interpreter === "python") this.#python = ready.version;
     this.#landlock = ready.landlock;
     for (const module of ready.missing) this.#missing.add(module);
     return server;
+  }
+
+  #command(profile: ImportProfile, text: string): { argv: string[]; env: Record<string, string> } {
+    const env = baseEnvironment(this.#options.packagePaths);
+    if (profile.interpreter === "python")
+      return { argv: [this.#options.interpreter, "-S", `${FORK_SERVER_INSIDE}/fork_server.py`, text], env };
+    return {
+      argv: [NODE_INSIDE, ...NODE_FLAGS, `${FORK_SERVER_INSIDE}/node/fork-server.js`, text],
+      env: { ...env, LD_PRELOAD: `${FORK_SERVER_INSIDE}/node/outlive.so` },
+    };
   }
 
   #mounts(): Mount[] {

@@ -26,7 +26,7 @@ interface Pending<T> {
 }
 
 export interface ReadyMessage {
-  readonly python: string;
+  readonly version: string;
   readonly missing: readonly string[];
   /** Version of the kernel's Landlock; 0 where it has none. */
   readonly landlock: number;

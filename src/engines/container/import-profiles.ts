@@ -6,6 +6,7 @@
 
 export interface ImportProfile {
   readonly name: string;
+  readonly interpreter: "python" | "node";
   /** Modules that its fork server imports, those of the profiles before it included. */
   readonly modules: readonly string[];
   /** Names whose import asks for this profile, or one after it. */
@@ -90,12 +91,16 @@ const STEPS: readonly Step[] = [
 
 export const IMPORT_PROFILES: readonly ImportProfile[] = STEPS.map((step, index) => ({
   name: step.name,
+  interpreter: "python",
   modules: STEPS.slice(0, index + 1).flatMap(({ modules }) => modules),
   names: step.names,
 }));
 
 /** The profile for programs that import nothing of note, and for those that Python does not run. */
 export const LIGHTEST = IMPORT_PROFILES[0] as ImportProfile;
+
+/** Of programs of runtime `node`. */
+export const NODE: ImportProfile = { name: "node", interpreter: "node", modules: [], names: [] };
 
 /** The lightest profile that has every module named. */
 export function chooseProfile(importedNames: ReadonlySet<string>): ImportProfile {

@@ -1,0 +1,294 @@
+/*
+ * What Node sees of the compiled part: the fork server's connection, opening and resizing slots. The parts that no
+ * interpreter shows in are those of the Python fork server, sandbox-images/python/forkserver.
+ */
+#include "slot.h"
+
+#include "node-abi.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Descriptors from here on are a slot's own: below are those of Node, which it opens anew in a forked process. */
+#define OWN_DESCRIPTORS_FROM 512
+#define RANDOM_BYTES 16
+
+static napi_value fail(napi_env env, const char *step) {
+    char text[256];
+    snprintf(text, sizeof text, "%s: %s", step, strerror(errno));
+    napi_throw_error(env, NULL, text);
+    return NULL;
+}
+
+static napi_value property(napi_env env, napi_value object, const char *name) {
+    napi_value value = NULL;
+    napi_get_named_property(env, object, name, &value);
+    return value;
+}
+
+static int64_t number_of(napi_env env, napi_value object, const char *name) {
+    int64_t number = 0;
+    napi_get_value_int64(env, property(env, object, name), &number);
+    return number;
+}
+
+static void text_of(napi_env env, napi_value object, const char *name, char *into, size_t size) {
+    size_t length;
+    into[0] = 0;
+    napi_get_value_string_utf8(env, property(env, object, name), into, size, &length);
+}
+
+static bool flag_of(napi_env env, napi_value object, const char *name) {
+    bool flag = false;
+    napi_get_value_bool(env, property(env, object, name), &flag);
+    return flag;
+}
+
+static napi_value integer(napi_env env, int64_t number) {
+    napi_value value = NULL;
+    napi_create_int64(env, number, &value);
+    return value;
+}
+
+static napi_value argument(napi_env env, napi_callback_info info, size_t place) {
+    napi_value arguments[4] = {0};
+    size_t count = 4;
+    napi_get_cb_info(env, info, &count, arguments, NULL, NULL);
+    return arguments[place];
+}
+
+static int descriptor(napi_env env, napi_callback_info info) {
+    int32_t fd = -1;
+    napi_get_value_int32(env, argument(env, info, 0), &fd);
+    return fd;
+}
+
+/* connect(path) -> descriptor */
+static napi_value connect_engine(napi_env env, napi_callback_info info) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t length;
+    napi_get_value_string_utf8(env, argument(env, info, 0), address.sun_path, sizeof address.sun_path, &length);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0) return fail(env, "connect to the engine");
+    return integer(env, fd);
+}
+
+/* receive(descriptor) -> [kind, text], or null at the end of the stream */
+static napi_value receive(napi_env env, napi_callback_info info) {
+    uint8_t kind, *body;
+    uint32_t length;
+    napi_value frame, part;
+    if (!frame_read(descriptor(env, info), &kind, &body, &length)) {
+        napi_get_null(env, &frame);
+        return frame;
+    }
+    napi_create_array_with_length(env, 2, &frame);
+    napi_set_element(env, frame, 0, integer(env, kind));
+    napi_create_string_utf8(env, (const char *)body, length, &part);
+    napi_set_element(env, frame, 1, part);
+    free(body);
+    return frame;
+}
+
+/* send(descriptor, kind, text) */
+static napi_value send_frame(napi_env env, napi_callback_info info) {
+    int32_t kind = 0;
+    size_t length = 0;
+    napi_get_value_int32(env, argument(env, info, 1), &kind);
+    napi_get_value_string_utf8(env, argument(env, info, 2), NULL, 0, &length);
+    char *text = malloc(length + 1);
+    if (!text) return fail(env, "send");
+    napi_get_value_string_utf8(env, argument(env, info, 2), text, length + 1, &length);
+    struct buffer body = {0};
+    buffer_put(&body, text, length);
+    free(text);
+    bool sent = frame_write(descriptor(env, info), (uint8_t)kind, &body);
+    buffer_free(&body);
+    return sent ? NULL : fail(env, "send");
+}
+
+static napi_value text_list(napi_env env, const struct strings *strings) {
+    napi_value list, item;
+    napi_create_array_with_length(env, strings->count, &list);
+    for (uint32_t i = 0; i < strings->count; i++) {
+        napi_create_string_utf8(env, (const char *)strings->items[i].data, strings->items[i].length, &item);
+        napi_set_element(env, list, i, item);
+    }
+    return list;
+}
+
+/*
+ * Node's event loops: of the main thread, of its tracing agent and of a scheduler. Each waits on descriptors that it
+ * knows by their numbers; in a forked process they must be of the same kind, and shared with no other process.
+ */
+enum kind { EPOLL, EVENT, PIPE };
+static struct {
+    int fd, write_end; /* `write_end` of a pipe that `fd` reads */
+    enum kind kind;
+} waited_on[64];
+static size_t waited_on_count;
+
+static bool target_of(int fd, char target[64]) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(path, target, 63);
+    if (length < 0) return false;
+    target[length] = 0;
+    return true;
+}
+
+static int write_end_of(const char *pipe) {
+    char target[64];
+    for (int fd = 3; fd < OWN_DESCRIPTORS_FROM; fd++) {
+        if (target_of(fd, target) && strcmp(target, pipe) == 0 && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY) return fd;
+    }
+    return -1;
+}
+
+static void note(int fd, int write_end, enum kind kind) {
+    if (waited_on_count == sizeof waited_on / sizeof *waited_on) return;
+    waited_on[waited_on_count].fd = fd;
+    waited_on[waited_on_count].write_end = write_end;
+    waited_on[waited_on_count++].kind = kind;
+}
+
+/* In the fork server, once. */
+static void note_loops(void) {
+    char target[64];
+    for (int fd = 3; fd < OWN_DESCRIPTORS_FROM; fd++) {
+        if (!target_of(fd, target)) continue;
+        if (strcmp(target, "anon_inode:[eventpoll]") == 0) note(fd, -1, EPOLL);
+        else if (strcmp(target, "anon_inode:[eventfd]") == 0) note(fd, -1, EVENT);
+        else if (strncmp(target, "pipe:", 5) == 0 && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY) note(fd, write_end_of(target), PIPE);
+    }
+}
+
+static bool place(int fresh, int fd) {
+    if (fresh < 0) return false;
+    if (fd < 0 || fresh == fd) return true;
+    bool placed = dup3(fresh, fd, O_CLOEXEC) >= 0;
+    close(fresh);
+    return placed;
+}
+
+static bool renew_pipe(int read_end, int write_end) {
+    int ends[2];
+    struct stat now;
+    /* libuv renews one of its pipes by itself as a process is forked. */
+    if (fstat(read_end, &now) == 0 && S_ISFIFO(now.st_mode)) return true;
+    return pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0 && place(ends[0], read_end) && place(ends[1], write_end);
+}
+
+static bool renew_loops(void) {
+    bool renewed = true;
+    for (size_t i = 0; renewed && i < waited_on_count; i++) {
+        int fd = waited_on[i].fd;
+        if (waited_on[i].kind == PIPE) renewed = renew_pipe(fd, waited_on[i].write_end);
+        else renewed = place(waited_on[i].kind == EPOLL ? epoll_create1(EPOLL_CLOEXEC) : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), fd);
+    }
+    return renewed;
+}
+
+/* The process of a call: what event loops had of their own belongs to the fork server, and is made anew. */
+static napi_value call_process(napi_env env, const struct slot *slot, const struct request *request) {
+    uv_loop_t *loop;
+    napi_value object, report, random;
+    void *bytes;
+    if (!renew_loops() || napi_get_uv_event_loop(env, &loop) != 0 || uv_loop_fork(loop) != 0) _exit(1);
+    napi_create_object(env, &object);
+    napi_set_named_property(env, object, "pid", integer(env, getpid()));
+    napi_set_named_property(env, object, "args", text_list(env, &request->argv));
+    napi_set_named_property(env, object, "env", text_list(env, &request->env));
+    napi_create_external_arraybuffer(env, slot->report, REPORT_BYTES, NULL, NULL, &report);
+    napi_set_named_property(env, object, "report", report);
+    napi_create_arraybuffer(env, RANDOM_BYTES, &bytes, &random);
+    if (getrandom(bytes, RANDOM_BYTES, 0) != RANDOM_BYTES) _exit(1);
+    napi_set_named_property(env, object, "random", random);
+    return object;
+}
+
+/* openSlot({index, uid, diskBytes, inodes, control, cgroupRoot, leaf, cgroupV2, keepOut}) -> pid, or the call's {pid, args, env, report, random} */
+static napi_value open_slot(napi_env env, napi_callback_info info) {
+    static char control[108], root[PATH_BYTES_MAX], leaf[256];
+    napi_value asked = argument(env, info, 0);
+    struct slot *slot;
+    struct request *request;
+    text_of(env, asked, "control", control, sizeof control);
+    text_of(env, asked, "cgroupRoot", root, sizeof root);
+    text_of(env, asked, "leaf", leaf, sizeof leaf);
+    struct slot_options options = {
+        .index = (uint32_t)number_of(env, asked, "index"),
+        .uid = (uid_t)number_of(env, asked, "uid"),
+        .disk_bytes = (uint64_t)number_of(env, asked, "diskBytes"),
+        .inodes = (uint64_t)number_of(env, asked, "inodes"),
+        .control_path = control,
+        .cgroup_root = root,
+        .cgroup_leaf = leaf,
+        .cgroup_v2 = flag_of(env, asked, "cgroupV2"),
+        .directory = "",
+        .readable = "",
+        .own_from = OWN_DESCRIPTORS_FROM,
+    };
+    if (waited_on_count == 0) note_loops();
+    pid_t pid = slot_open(&options, (int)number_of(env, asked, "keepOut"), &slot, &request);
+    if (pid < 0) return fail(env, "open a slot");
+    return pid == 0 ? call_process(env, slot, request) : integer(env, pid);
+}
+
+/* resize(pid, diskBytes, inodes) */
+static napi_value resize(napi_env env, napi_callback_info info) {
+    int64_t bytes = 0, inodes = 0;
+    napi_get_value_int64(env, argument(env, info, 1), &bytes);
+    napi_get_value_int64(env, argument(env, info, 2), &inodes);
+    return slot_resize(descriptor(env, info), (uint64_t)bytes, (uint64_t)inodes) ? NULL : fail(env, "resize a slot");
+}
+
+/* protect(): this process is not readable to others. */
+static napi_value protect(napi_env env, napi_callback_info info) {
+    (void)info;
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? NULL : fail(env, "protect");
+}
+
+static napi_value landlock_abi(napi_env env, napi_callback_info info) {
+    (void)info;
+    return integer(env, slot_landlock_abi());
+}
+
+/* reap(): forgets slots that ended; the engine sees their end by their own connection. */
+static napi_value reap(napi_env env, napi_callback_info info) {
+    (void)env;
+    (void)info;
+    while (waitpid(-1, NULL, WNOHANG) > 0) continue;
+    return NULL;
+}
+
+/* exit(code): at once, without the end of a program. */
+static napi_value exit_now(napi_env env, napi_callback_info info) { _exit(descriptor(env, info)); }
+
+int32_t node_api_module_get_api_version_v1(void) { return 8; }
+
+napi_value napi_register_module_v1(napi_env env, napi_value exports) {
+    static const struct {
+        const char *name;
+        napi_callback call;
+    } functions[] = {{"connect", connect_engine}, {"receive", receive}, {"send", send_frame}, {"openSlot", open_slot},
+                     {"resize", resize},          {"protect", protect}, {"landlockAbi", landlock_abi},
+                     {"reap", reap},              {"exit", exit_now}};
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+        napi_value function;
+        napi_create_function(env, functions[i].name, strlen(functions[i].name), functions[i].call, NULL, &function);
+        napi_set_named_property(env, exports, functions[i].name, function);
+    }
+    return exports;
+}
