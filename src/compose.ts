@@ -13,7 +13,7 @@ import type { Config } from "./config/schema.ts";
 import { createConfinement, type MachineConfinement } from "./confine/confinement.ts";
 import type { DiagnoseOptions } from "./confine/doctor.ts";
 import type { ConfinementOptions } from "./confine/options.ts";
-import { checkCall } from "./contract/check-call.ts";
+import { checkCall, checkSessionShape } from "./contract/check-call.ts";
 import type { RuntimeId } from "./contract/call.ts";
 import { ISOLATION_TIERS } from "./contract/description.ts";
 import type { Runtime } from "./contract/runtime.ts";
@@ -22,6 +22,7 @@ import { type CallObserver, SILENT_OBSERVER } from "./core/observer.ts";
 import type { Engine } from "./core/ports.ts";
 import type { Verifier } from "./contract/verifier.ts";
 import { createVerifier, type VerifierOptions } from "./judge/verifier.ts";
+import type { SessionBounds, SessionShape } from "./core/sessions.ts";
 import { RUNTIMES } from "./runtimes/registry.ts";
 
 export interface ComposeLog {
@@ -33,6 +34,8 @@ export interface ComposeOptions {
   readonly log: ComposeLog;
   /** Checks the shape of a call; the HTTP server has its own check before. */
   readonly checkShape?: (call: unknown, pointer: string) => void;
+  /** The same for what sessions take. */
+  readonly checkSessionShape?: (shape: SessionShape, value: unknown) => void;
 }
 
 export interface Composed {
@@ -92,6 +95,17 @@ function versionsOf(config: Config): Record<Exclude<RuntimeId, "python">, string
   };
 }
 
+function sessionBounds(config: Config["sessions"]): SessionBounds {
+  return {
+    max: config.max,
+    tenantMax: config.tenantMax || config.max,
+    callsMax: config.callsMax || defaultSlots(),
+    waitingMax: config.waitingMax,
+    idleMs: { default: Math.min(config.idleMs, config.idleMsMax), ceiling: config.idleMsMax },
+    totalMs: { default: Math.min(config.totalMs, config.totalMsMax), ceiling: config.totalMsMax },
+  };
+}
+
 /** LocalExecutor that also ends what it was composed of. */
 class ServiceExecutor extends LocalExecutor {
   readonly #confinement: MachineConfinement;
@@ -142,6 +156,7 @@ export async function compose(config: Config, options: ComposeOptions): Promise<
       runtimes,
       limits: config.limits,
       queue: config.queue,
+      sessions: sessionBounds(config.sessions),
       compiledBytesMax: config.compile.cacheBytes,
       observer: options.observer,
       version: packageVersion(),
@@ -150,6 +165,7 @@ export async function compose(config: Config, options: ComposeOptions): Promise<
       newId: randomUUID,
       onFault: (engine, { kind, message }) => options.log.warn({ engine, kind }, message),
       ...(options.checkShape === undefined ? {} : { checkShape: options.checkShape }),
+      ...(options.checkSessionShape === undefined ? {} : { checkSessionShape: options.checkSessionShape }),
     },
     confinement,
   );
@@ -182,6 +198,7 @@ export async function composeEmbedded(
     observer: options.observer ?? SILENT_OBSERVER,
     log: options.log ?? { warn: () => undefined },
     checkShape: checkCall,
+    checkSessionShape,
   });
   return executor;
 }

@@ -36,7 +36,6 @@ export { ERROR_CODES, type ErrorCode, SandboxError } from "./contract/errors.ts"
 export type { BatchItem, ExecuteOptions, Executor } from "./contract/executor.ts";
 export { DEFAULT_LIMIT_POLICY, type LimitPolicy, type Limits, type Usage } from "./contract/limits.ts";
 export { mayBecomeReward, type Outcome, OUTCOME_NAMES, OUTCOMES } from "./contract/outcome.ts";
-export type { CollectedFile, ProgramError, Result } from "./contract/result.ts";
 export {
   rewardOf,
   VERDICT_NAMES,
@@ -47,4 +46,6 @@ export {
 export type { Verification } from "./contract/verification.ts";
 export type { VerdictItem, Verifier } from "./contract/verifier.ts";
 export { createVerifier, type VerifierOptions } from "./compose.ts";
+export type { CollectedFile, ProgramError, Result, SessionState } from "./contract/result.ts";
+export type { ForkSpec, Session, SessionCall, SessionDescription, SessionSpec } from "./contract/session.ts";
 export type { CallObserver, Observed, PartialConfig } from "./compose.ts";

@@ -19,6 +19,15 @@ const executor = new LocalExecutor({
   runtimes: [RUNTIMES.python],
   limits: config.limits,
   queue: config.queue,
+  // Its engine has no sessions.
+  sessions: {
+    max: 0,
+    tenantMax: 0,
+    callsMax: 1,
+    waitingMax: 1,
+    idleMs: { default: 1, ceiling: 1 },
+    totalMs: { default: 1, ceiling: 1 },
+  },
   compiledBytesMax: config.compile.cacheBytes,
   observer: metrics.observer,
   version: "0.0.0",

@@ -17,6 +17,7 @@ import type { VerdictItem, Verifier } from "../contract/verifier.ts";
 import { cancelledResult, excludedVerdict, resultFrom, verdictFrom } from "./answers.ts";
 import { createPoster } from "./post.ts";
 import type { RetryPolicy } from "./retry.ts";
+import { createSessions } from "./sessions.ts";
 import { createTransport } from "./transport.ts";
 
 export interface ClientOptions {
@@ -48,10 +49,9 @@ export function createClient(options: ClientOptions): Client {
     answerTimeoutMs: options.answerTimeoutMs ?? 30 * 60_000,
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
   });
-  const post = createPoster(transport, {
-    retry: { attemptsMax: 6, waitMsMax: 10_000, ...options.retry },
-    answerBytesMax: options.resultBytesMax ?? 256 << 20,
-  });
+  const retry: RetryPolicy = { attemptsMax: 6, waitMsMax: 10_000, ...options.retry };
+  const answerBytesMax = options.resultBytesMax ?? 256 << 20;
+  const post = createPoster(transport, { retry, answerBytesMax });
 
   return {
     execute(call: Call, { signal }: ExecuteOptions = {}): Promise<Result> {
@@ -92,6 +92,8 @@ export function createClient(options: ClientOptions): Client {
         },
       );
     },
+
+    ...createSessions(transport, retry, answerBytesMax),
 
     async describe(): Promise<Description> {
       const description = await post.get("/v1/info");

@@ -11,3 +11,4 @@ export type { Result } from "../contract/result.ts";
 export { rewardOf, type CaseVerdict, type Verdict, type VerdictName } from "../contract/verdict.ts";
 export type { Verification } from "../contract/verification.ts";
 export type { VerdictItem, Verifier } from "../contract/verifier.ts";
+export type { ForkSpec, Session, SessionCall, SessionDescription, SessionSpec } from "../contract/session.ts";

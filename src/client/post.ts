@@ -6,6 +6,7 @@
 import { SandboxError } from "../contract/errors.ts";
 import { errorFrom } from "./answers.ts";
 import { readLines } from "./lines.ts";
+import { readJson } from "./read-json.ts";
 import { withRetries, type RetryPolicy } from "./retry.ts";
 import { brokenOff, type Ask, type Transport } from "./transport.ts";
 
@@ -75,23 +76,6 @@ async function* readBatch<T>({
 
 async function* allGivenUp<T>(count: number, givenUp: (index: number) => T): AsyncGenerator<T> {
   for (let index = 0; index < count; index += 1) yield givenUp(index);
-}
-
-async function readJson(body: Awaited<ReturnType<Transport["ask"]>>, bytesMax: number): Promise<unknown> {
-  try {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    for await (const chunk of body) {
-      chunks.push(chunk as Buffer);
-      bytes += (chunk as Buffer).length;
-      if (bytes > bytesMax) throw new Error(`it is longer than ${bytesMax} bytes`);
-    }
-    return JSON.parse(
-      (chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes)).toString("utf8"),
-    ) as unknown;
-  } catch (error) {
-    throw brokenOff(error);
-  }
 }
 
 export interface Poster {

@@ -14,7 +14,7 @@ export interface TransportOptions {
 }
 
 export interface Ask {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "DELETE";
   readonly path: string;
   readonly accept: string;
   readonly body?: string;

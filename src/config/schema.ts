@@ -11,7 +11,7 @@ import { DEFAULT_LIMIT_POLICY, LimitsSchema, type Limits } from "../contract/lim
 
 const MiB = 1 << 20;
 
-export type Unit = "ms" | "bytes" | "calls" | "connections" | "slots" | "count";
+export type Unit = "ms" | "bytes" | "calls" | "connections" | "slots" | "sessions" | "count";
 
 const quantity = (unit: Unit, value: number, minimum: number, maximum: number, description: string) =>
   Type.Integer({ unit, default: value, minimum, maximum, description });
@@ -23,6 +23,7 @@ const section = <P extends Record<string, TSchema>>(description: string, propert
   Type.Object(properties, { additionalProperties: false, description });
 
 const DAY_MS = 24 * 3600 * 1000;
+const HOUR_MS = DAY_MS / 24;
 
 /** One bearer key; its name is the tenant for whom the calls are. */
 export const KeySchema = Type.Object(
@@ -155,6 +156,56 @@ const limits = section("Bounds on calls; the names below are those of a call's o
   ceiling: limitsSection("The most that a call may ask for.", DEFAULT_LIMIT_POLICY.ceiling, "Ceiling of"),
 });
 
+const sessions = section(
+  "Live interpreters that are kept between calls; they have sandboxes of their own beside the slots.",
+  {
+    max: quantity(
+      "sessions",
+      256,
+      0,
+      65_536,
+      "Sessions open at once, forks included. Each takes memory for as long as it is open.",
+    ),
+    tenantMax: quantity(
+      "sessions",
+      0,
+      0,
+      65_536,
+      "Sessions open at once of one tenant; 0: as many as sessions.max.",
+    ),
+    callsMax: quantity(
+      "calls",
+      0,
+      0,
+      4096,
+      "Calls in sessions that run at once, beside those in slots; more wait. 0: as many as this machine's CPUs suggest.",
+    ),
+    waitingMax: quantity(
+      "calls",
+      64,
+      1,
+      100_000,
+      "Calls and forks that may wait in one session while another runs; more are refused.",
+    ),
+    idleMs: quantity(
+      "ms",
+      10 * 60_000,
+      1,
+      7 * DAY_MS,
+      "Time without a call after which a session is closed, when it does not ask.",
+    ),
+    idleMsMax: quantity("ms", HOUR_MS, 1, 7 * DAY_MS, "The most that a session may ask for idle_ms."),
+    totalMs: quantity(
+      "ms",
+      2 * HOUR_MS,
+      1,
+      7 * DAY_MS,
+      "Time from its opening after which a session is closed, when it does not ask.",
+    ),
+    totalMsMax: quantity("ms", DAY_MS, 1, 7 * DAY_MS, "The most that a session may ask for total_ms."),
+  },
+);
+
 const SLOTS = "Calls that run at once; 0: as many as this machine's CPUs suggest.";
 
 /** Where an adapter is found. */
@@ -222,6 +273,7 @@ export const ConfigSchema = section("Rollcall's configuration.", {
   queue,
   verify,
   limits,
+  sessions,
   runtimes: section("Which runtimes calls may name; an engine that none of them needs is not started.", {
     python: flag(true, "Take calls of runtime python."),
     javascript: flag(true, "Take calls of runtime javascript."),

@@ -43,6 +43,7 @@ export const DescriptionSchema = Type.Object(
           version: Type.String(),
           engine: Type.String(),
           modes: Type.Array(Type.String()),
+          sessions: Type.Boolean({ description: "Whether sessions of it can be opened." }),
         },
         { additionalProperties: false },
       ),
@@ -51,6 +52,20 @@ export const DescriptionSchema = Type.Object(
     limits: Type.Object({ default: LimitsSchema, ceiling: LimitsSchema }, { additionalProperties: false }),
     queue: Type.Object(
       { calls_max: Type.Integer(), bytes_max: Type.Integer(), batch_calls_max: Type.Integer() },
+      { additionalProperties: false },
+    ),
+    sessions: Type.Object(
+      {
+        max: Type.Integer({ description: "Sessions open at once." }),
+        idle_ms: Type.Object(
+          { default: Type.Integer(), ceiling: Type.Integer() },
+          { additionalProperties: false },
+        ),
+        total_ms: Type.Object(
+          { default: Type.Integer(), ceiling: Type.Integer() },
+          { additionalProperties: false },
+        ),
+      },
       { additionalProperties: false },
     ),
   },

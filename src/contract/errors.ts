@@ -28,7 +28,7 @@ export const ERROR_CODES = {
   invalid_path: { status: 400, fault: "caller", retryable: false },
   /** Two calls of one batch have the same id. */
   duplicate_id: { status: 400, fault: "caller", retryable: false },
-  /** A call with this id is in flight and is not the same call. */
+  /** A call with this id is in flight and is not the same call, or a session with this id is open. */
   id_conflict: { status: 409, fault: "caller", retryable: false },
   /** The source, stdin, files or arguments are longer than a call may have. */
   call_too_large: { status: 413, fault: "caller", retryable: false },
@@ -50,6 +50,18 @@ export const ERROR_CODES = {
   not_found: { status: 404, fault: "caller", retryable: false },
   /** The route exists, not with this method. */
   method_not_allowed: { status: 405, fault: "caller", retryable: false },
+  /** No session of that id, or none of this tenant's. */
+  session_not_found: { status: 404, fault: "caller", retryable: false },
+  /** The session's interpreter is gone, and its state with it; the message says why. Open another. */
+  session_lost: { status: 410, fault: "caller", retryable: false },
+  /** The session was closed, by its caller or by one of its deadlines; the message says by which. */
+  session_closed: { status: 410, fault: "caller", retryable: false },
+  /** The session could not be forked as it stands; the message says why. It goes on as it was, unless it says otherwise. */
+  fork_failed: { status: 409, fault: "caller", retryable: false },
+  /** Too many calls wait in this session. */
+  session_busy: { status: 429, fault: "service", retryable: true },
+  /** As many sessions are open as may be, over all or of this tenant. */
+  sessions_full: { status: 429, fault: "service", retryable: true },
   /** The queue is full; `retry_after_ms` says when there should be room. */
   queue_full: { status: 429, fault: "service", retryable: true },
   /** By the present rate the call's own deadline would pass before its start. */

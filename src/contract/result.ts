@@ -52,6 +52,21 @@ export const CompileReportSchema = Type.Object(
 /** What the compile stage of a call gave. */
 export type CompileReport = Static<typeof CompileReportSchema>;
 
+export const SessionStateSchema = Type.Object(
+  {
+    id: Type.String(),
+    state: Type.Enum(["kept", "lost"], {
+      type: "string",
+      description:
+        "`kept`: the interpreter is alive with its state, whatever the outcome. `lost`: it is gone; the session takes no more calls.",
+    }),
+  },
+  { $id: "SessionState", additionalProperties: false },
+);
+
+/** How a call left the session that it ran in. */
+export type SessionState = Static<typeof SessionStateSchema>;
+
 export const ResultSchema = Type.Object(
   {
     id: Type.String(),
@@ -59,7 +74,7 @@ export const ResultSchema = Type.Object(
     exit_code: nullable(
       Type.Integer({
         description:
-          "As `wait` reports it; null when the program was ended by a signal or never ran. Of `compile_failed` the compiler's, as stdout and stderr are.",
+          "As `wait` reports it; null when the program was ended by a signal, was interrupted or never ran. Of `compile_failed` the compiler's, as stdout and stderr are.",
       }),
     ),
     signal: nullable(
@@ -79,6 +94,7 @@ export const ResultSchema = Type.Object(
     value: nullable(Type.String({ description: "In `cell` mode the repr of a last bare expression." })),
     files: dictionary(CollectedFileSchema, { description: "One entry for each path of `collect`." }),
     compile: Type.Optional(CompileReportSchema),
+    session: Type.Optional(SessionStateSchema),
     usage: UsageSchema,
     timing: Type.Object(
       {

@@ -25,4 +25,6 @@ export interface Runtime {
   readonly compile: CompileStage | null;
   readonly entry: Entry;
   readonly modes: readonly ("script" | "cell")[];
+  /** Whether its engine keeps interpreters of it between calls. */
+  readonly sessions: boolean;
 }

@@ -10,6 +10,7 @@ import { SandboxError } from "../contract/errors.ts";
 import type { BatchItem, ExecuteOptions, Executor } from "../contract/executor.ts";
 import type { LimitPolicy } from "../contract/limits.ts";
 import type { Result } from "../contract/result.ts";
+import type { Session, SessionDescription, SessionOptions, SessionSpec } from "../contract/session.ts";
 import type { Runtime } from "../contract/runtime.ts";
 import { acceptCall, type AcceptedCall } from "./accept.ts";
 import { admit, type QueueBounds } from "./admission.ts";
@@ -21,12 +22,14 @@ import { type Flight, InFlight, waitFor } from "./in-flight.ts";
 import type { CallObserver, Observed } from "./observer.ts";
 import { Pool } from "./pool.ts";
 import type { Engine, SandboxFault } from "./ports.ts";
+import { type SessionBounds, Sessions, type SessionShape } from "./sessions.ts";
 
 export interface LocalExecutorOptions {
   readonly engines: readonly Engine[];
   readonly runtimes: readonly Runtime[];
   readonly limits: LimitPolicy;
   readonly queue: QueueBounds;
+  readonly sessions: SessionBounds;
   /** Programs of compiled languages that are kept for the next call of the same source. Bytes. */
   readonly compiledBytesMax: number;
   readonly observer: CallObserver;
@@ -38,6 +41,8 @@ export interface LocalExecutorOptions {
   readonly newId: () => string;
   /** Checks the shape of a call where no schema has done so before. Default: none. */
   readonly checkShape?: (call: unknown, pointer: string) => void;
+  /** The same for what sessions take. */
+  readonly checkSessionShape?: (shape: SessionShape, value: unknown) => void;
   /** Told of every sandbox that failed, with the words that a log needs. */
   readonly onFault?: (engine: string, fault: SandboxFault) => void;
 }
@@ -49,6 +54,7 @@ export class LocalExecutor implements Executor {
   readonly #pools: ReadonlyMap<string, Pool>;
   readonly #runtimes: Readonly<Record<string, Runtime>>;
   readonly #inFlight = new InFlight();
+  readonly #sessions: Sessions;
   readonly #tickets = new Set<CallTicket>();
   #started = false;
   #draining = false;
@@ -70,6 +76,17 @@ export class LocalExecutor implements Executor {
         }),
       ]),
     );
+    this.#sessions = new Sessions({
+      bounds: options.sessions,
+      engines: new Map(options.engines.map((engine) => [engine.name, engine])),
+      runtimes: this.#runtimes,
+      limits: options.limits,
+      observer: options.observer,
+      now: options.now,
+      newId: options.newId,
+      ...(options.checkSessionShape === undefined ? {} : { checkShape: options.checkSessionShape }),
+      ...(options.onFault === undefined ? {} : { onFault: options.onFault }),
+    });
     options.observer.watch(() => this.observed());
   }
 
@@ -109,8 +126,21 @@ export class LocalExecutor implements Executor {
     );
   }
 
+  async openSession(spec: SessionSpec, options: SessionOptions = {}): Promise<Session> {
+    if (this.#draining) refuseDraining();
+    return this.#sessions.open(spec, options.tenant ?? ANONYMOUS, options.signal);
+  }
+
+  async findSession(id: string, { tenant = ANONYMOUS }: SessionOptions = {}): Promise<Session> {
+    return this.#sessions.find(id, tenant);
+  }
+
+  listSessions({ tenant = ANONYMOUS }: SessionOptions = {}): Promise<readonly SessionDescription[]> {
+    return this.#sessions.list(tenant);
+  }
+
   async describe(): Promise<Description> {
-    const { limits, queue, runtimes, version, engines } = this.#options;
+    const { limits, queue, runtimes, version, engines, sessions } = this.#options;
     return {
       service: "rollcall",
       version,
@@ -119,10 +149,12 @@ export class LocalExecutor implements Executor {
         version: this.#options.runtimeVersion(runtime),
         engine: runtime.engine,
         modes: [...runtime.modes],
+        sessions: runtime.sessions,
       })),
       engines: engines.map((engine): EngineDescription => engine.describe()),
       limits: { default: limits.default, ceiling: limits.ceiling },
       queue: { calls_max: queue.callsMax, bytes_max: queue.bytesMax, batch_calls_max: queue.batchCallsMax },
+      sessions: { max: sessions.max, idle_ms: { ...sessions.idleMs }, total_ms: { ...sessions.totalMs } },
     };
   }
 
@@ -131,10 +163,11 @@ export class LocalExecutor implements Executor {
     return {
       queuedCalls: pools.reduce((sum, pool) => sum + pool.queue.length, 0),
       queuedBytes: pools.reduce((sum, pool) => sum + pool.queue.bytes, 0),
-      runningCalls: pools.reduce((sum, pool) => sum + pool.running, 0),
+      runningCalls: pools.reduce((sum, pool) => sum + pool.running, 0) + this.#sessions.running,
       slots: pools.flatMap((pool) =>
         [...pool.slotCounts()].map(([state, count]) => ({ engine: pool.engineName, state, count })),
       ),
+      sessions: this.#sessions.counts(),
     };
   }
 
@@ -143,23 +176,26 @@ export class LocalExecutor implements Executor {
     this.#draining = true;
     const timer = setTimeout(() => {
       for (const ticket of this.#tickets) ticket.giveUp("shutdown");
+      this.#sessions.end();
     }, timeoutMs);
-    await Promise.all([...this.#tickets].map((ticket) => ticket.result));
+    await Promise.all([...[...this.#tickets].map((ticket) => ticket.result), this.#sessions.close()]);
     clearTimeout(timer);
   }
 
   close(): Promise<void> {
     this.#draining = true;
-    this.#closing ??= Promise.all([...this.#tickets].map((ticket) => ticket.result)).then(async () => {
-      await Promise.all([...this.#pools.values()].map((pool) => pool.close()));
-    });
+    this.#closing ??= this.#finish();
     return this.#closing;
+  }
+
+  async #finish(): Promise<void> {
+    await Promise.all([...[...this.#tickets].map((ticket) => ticket.result), this.#sessions.close()]);
+    await Promise.all([...this.#pools.values()].map((pool) => pool.close()));
   }
 
   /** Accepts and admits all of the calls or none. */
   #enter(calls: readonly Call[], tenant: string, pointerOf: (index: number) => string): Flight[] {
-    if (this.#draining)
-      throw new SandboxError("draining", "the service is shutting down", { retryAfterMs: 1000 });
+    if (this.#draining) refuseDraining();
     const { limits, newId, queue, now } = this.#options;
     const { checkShape } = this.#options;
     if (checkShape !== undefined)
@@ -225,6 +261,10 @@ export class LocalExecutor implements Executor {
       throw error;
     }
   }
+}
+
+function refuseDraining(): never {
+  throw new SandboxError("draining", "the service is shutting down", { retryAfterMs: 1000 });
 }
 
 /** @throws SandboxError for what can be wrong with a batch beside its calls. */

@@ -21,7 +21,14 @@ export interface Observed {
   readonly runningCalls: number;
   /** Slots of each engine by state. */
   readonly slots: readonly { readonly engine: string; readonly state: SlotState; readonly count: number }[];
+  /** Sessions of each runtime that are open. */
+  readonly sessions: readonly { readonly runtime: RuntimeId; readonly count: number }[];
 }
+
+/** How a session came to be. */
+export type SessionOrigin = "opened" | "forked";
+/** Why a session is no more: closed by its caller, one of its deadlines, its interpreter lost, the service's end. */
+export type SessionEnd = "closed" | "idle" | "total" | "lost" | "shutdown";
 
 export interface CallObserver {
   /** A call was accepted; exactly one `concluded` follows. */
@@ -40,6 +47,10 @@ export interface CallObserver {
   restarted(engine: string, why: string): void;
   /** A call is run again after a fault of ours. */
   retried(runtime: RuntimeId): void;
+  /** A session is open, `openMs` after it was asked for. */
+  sessionOpened(runtime: RuntimeId, origin: SessionOrigin, openMs: number): void;
+  /** A session is no more. Exactly one for each that was opened. */
+  sessionEnded(runtime: RuntimeId, why: SessionEnd): void;
   /** Registers where present values are read. Called once, when the executor is ready to be asked. */
   watch(source: () => Observed): void;
 }
@@ -54,5 +65,7 @@ export const SILENT_OBSERVER: CallObserver = {
   fault() {},
   restarted() {},
   retried() {},
+  sessionOpened() {},
+  sessionEnded() {},
   watch() {},
 };

@@ -36,6 +36,23 @@ function wasStarved({ forksRefused, usage }: Evidence, { limits }: RunSpec): boo
 
 /** @throws SandboxFault `sandbox_silent`, `unasked_cancel`, `no_processes`, or what the run itself throws. */
 export async function runInTime(sandbox: Sandbox, spec: RunSpec, signal: AbortSignal): Promise<Evidence> {
+  const evidence = await answerInTime(sandbox, spec, signal);
+  if (wasStarved(evidence, spec))
+    throw new SandboxFault("no_processes", "the service had no process left to give to a program");
+  return evidence;
+}
+
+/** What carries runs out: a sandbox of calls, or that of a session. */
+interface Runner<E extends Evidence> {
+  run(spec: RunSpec, signal: AbortSignal): Promise<E>;
+}
+
+/** @throws SandboxFault `sandbox_silent`, `unasked_cancel`, or what the run itself throws. */
+export async function answerInTime<E extends Evidence>(
+  sandbox: Runner<E>,
+  spec: RunSpec,
+  signal: AbortSignal,
+): Promise<E> {
   const silent = Promise.withResolvers<never>();
   let timer: NodeJS.Timeout | undefined;
   const allow = (ms: number) => {
@@ -52,8 +69,6 @@ export async function runInTime(sandbox: Sandbox, spec: RunSpec, signal: AbortSi
     const evidence = await Promise.race([sandbox.run(spec, signal), silent.promise]);
     if (evidence.endedBy === "cancel" && !signal.aborted)
       throw new SandboxFault("unasked_cancel", "a sandbox ended a program that nobody gave up");
-    if (wasStarved(evidence, spec))
-      throw new SandboxFault("no_processes", "the service had no process left to give to a program");
     return evidence;
   } finally {
     clearTimeout(timer);

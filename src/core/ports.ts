@@ -95,6 +95,52 @@ export interface Sandbox {
   close(): Promise<void>;
 }
 
+/** A session's sandbox, fully decided. */
+export interface SessionSandboxSpec {
+  readonly entry: Entry;
+  readonly env: Readonly<Record<string, string>>;
+  /** Put into the working directory before the first call. */
+  readonly files: readonly SandboxFile[];
+  /** `memory_bytes`, `processes` and `disk_bytes` hold for the sandbox as a whole. */
+  readonly limits: Limits;
+}
+
+/** Evidence of one call in a session, and whether the interpreter is there for the next. */
+export interface SessionEvidence extends Evidence {
+  /** False: the interpreter is gone and the sandbox with it. `exitCode` or `signal` then tell how it ended. */
+  readonly kept: boolean;
+}
+
+export interface SessionForkSpec {
+  readonly count: number;
+  /** Whether random state differs from that of the session that is forked. */
+  readonly reseed: boolean;
+}
+
+/** The session could not be forked and goes on as it was: nothing failed but the fork. */
+export class ForkRefused extends Error {
+  override readonly name = "ForkRefused";
+}
+
+/** A live interpreter in its sandbox. At most one of `run` and `fork` at a time. */
+export interface SessionSandbox {
+  /**
+   * Runs one call. At its wall or CPU limit, or when the signal aborts, the interpreter is interrupted; it is kept
+   * when it comes back within the engine's grace.
+   * @throws SandboxFault when the sandbox failed; it is then of no more use and must be closed.
+   */
+  run(spec: RunSpec, signal: AbortSignal): Promise<SessionEvidence>;
+  /**
+   * All of the new sandboxes, or none.
+   * @throws ForkRefused, or SandboxFault as `run` does.
+   */
+  fork(spec: SessionForkSpec): Promise<readonly SessionSandbox[]>;
+  /** Settles with why, when the interpreter is gone while nothing ran. Never settles otherwise. */
+  readonly lost: Promise<SandboxFault>;
+  /** Ends the interpreter and everything in its sandbox. Never rejects. */
+  close(): Promise<void>;
+}
+
 export interface Engine {
   readonly name: string;
   /** Sandboxes that may be open at once. */
@@ -103,6 +149,8 @@ export interface Engine {
   start(): Promise<void>;
   /** A warm sandbox for slot `index`, 0 <= index < slots. Rejects with SandboxFault when it cannot now. */
   openSandbox(index: number): Promise<Sandbox>;
+  /** A sandbox with a live interpreter, beside the slots. Absent where an engine has no sessions. Rejects as `openSandbox`. */
+  openSession?(spec: SessionSandboxSpec): Promise<SessionSandbox>;
   describe(): EngineDescription;
   /** Ends all sandboxes and leaves nothing behind. */
   close(): Promise<void>;

@@ -59,6 +59,21 @@ export function createErrorHandler({ log, observer }: ErrorParts) {
   };
 }
 
+/** Methods of a route whose path has names in it, such as `/v1/sessions/:id`. */
+function methodsOfPattern(
+  methods: ReadonlyMap<string, ReadonlySet<string>>,
+  path: string,
+): ReadonlySet<string> | undefined {
+  const parts = path.split("/");
+  const matches = (pattern: string): boolean => {
+    const names = pattern.split("/");
+    return (
+      names.length === parts.length && names.every((name, at) => name.startsWith(":") || name === parts[at])
+    );
+  };
+  return [...methods].find(([pattern]) => pattern.includes("/:") && matches(pattern))?.[1];
+}
+
 /**
  * The error for a request that no route takes.
  * @param methods methods of the routes there are, by path
@@ -69,7 +84,7 @@ export function noRouteError(
   reply: FastifyReply,
 ): SandboxError {
   const path = request.url.split("?", 1)[0] as string;
-  const allowed = methods.get(path);
+  const allowed = methods.get(path) ?? methodsOfPattern(methods, path);
   if (allowed === undefined)
     return new SandboxError("not_found", `there is no ${path.slice(0, 200)}; /docs lists what there is`);
   const list = [...allowed].join(", ");

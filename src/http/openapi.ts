@@ -34,6 +34,7 @@ export async function registerOpenapi(
       tags: [
         { name: "calls", description: "Carrying calls out." },
         { name: "verification", description: "Judging answers and programs." },
+        { name: "sessions", description: "Interpreters that are kept between calls." },
         { name: "service", description: "Asking about the service." },
       ],
       components: { securitySchemes: { bearer: { type: "http", scheme: "bearer" } } },

@@ -9,6 +9,12 @@ import { ERROR_CODES, type ErrorCode } from "../contract/errors.ts";
 import { ResultSchema } from "../contract/result.ts";
 import { VerdictSchema } from "../contract/verdict.ts";
 import { VerificationSchema } from "../contract/verification.ts";
+import {
+  ForkSpecSchema,
+  SessionCallSchema,
+  SessionDescriptionSchema,
+  SessionSpecSchema,
+} from "../contract/session.ts";
 
 const ErrorSchema = Type.Object(
   {
@@ -93,6 +99,11 @@ const verifyBatchSchema = (batchMax: number) =>
     { $id: "VerifyBatch", additionalProperties: false },
   );
 
+const SessionListSchema = Type.Object(
+  { sessions: Type.Array(SessionDescriptionSchema) },
+  { $id: "SessionList", additionalProperties: false },
+);
+
 const StatusSchema = Type.Object(
   { status: Type.Enum(["ok", "ready", "starting", "draining"], { type: "string" }) },
   { $id: "Status", additionalProperties: false },
@@ -134,6 +145,10 @@ export function sharedSchemas(batchCallsMax: number, verifyBatchMax: number): Js
     VerifyBatchResultSchema,
     VerdictLineSchema,
     DescriptionSchema,
+    SessionSpecSchema,
+    SessionCallSchema,
+    ForkSpecSchema,
+    SessionListSchema,
     StatusSchema,
   ];
   for (const root of roots) addNamed(root as unknown as Json, found);
@@ -185,3 +200,50 @@ export const CALL_CODES: readonly ErrorCode[] = [
   "draining",
   "engine_unavailable",
 ];
+
+const BODY_CODES: readonly ErrorCode[] = [
+  ...COMMON_CODES,
+  "invalid_json",
+  "invalid_call",
+  "body_too_large",
+  "unsupported_media_type",
+  "unauthorized",
+  "draining",
+];
+
+/** Codes of the routes that change sessions. */
+export const SESSION_CODES = {
+  open: [
+    ...BODY_CODES,
+    "unknown_runtime",
+    "limit_above_ceiling",
+    "invalid_path",
+    "call_too_large",
+    "id_conflict",
+    "queue_full",
+    "sessions_full",
+    "engine_unavailable",
+  ],
+  call: [
+    ...BODY_CODES,
+    "limit_above_ceiling",
+    "invalid_path",
+    "call_too_large",
+    "queue_full",
+    "session_not_found",
+    "session_lost",
+    "session_closed",
+    "session_busy",
+  ],
+  fork: [
+    ...BODY_CODES,
+    "limit_above_ceiling",
+    "queue_full",
+    "sessions_full",
+    "session_not_found",
+    "session_lost",
+    "session_closed",
+    "session_busy",
+    "fork_failed",
+  ],
+} as const satisfies Record<string, readonly ErrorCode[]>;

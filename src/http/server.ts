@@ -13,6 +13,7 @@ import { asCollision, registerMount, type Mount } from "./mount.ts";
 import { registerOpenapi } from "./openapi.ts";
 import { registerBatches } from "./routes/batches.ts";
 import { registerCalls } from "./routes/calls.ts";
+import { registerSessions } from "./routes/sessions.ts";
 import { registerService } from "./routes/service.ts";
 import { registerVerify } from "./routes/verify.ts";
 import { sharedSchemas } from "./schemas.ts";
@@ -207,6 +208,7 @@ export async function buildServer(parts: ServerParts): Promise<Server> {
   registerCalls({ app, executor, traffic, log });
   registerBatches({ app, executor, traffic, log, answerBytesMax: http.answerBytesMax });
   registerVerify({ app, verifier, traffic, log, answerBytesMax: http.answerBytesMax });
+  registerSessions({ app, executor, traffic, log });
   const places = mountAll(parts, main);
   const listeners = [...new Set([main, ...places.values()])];
   metrics.observer.watchHttp(() => {

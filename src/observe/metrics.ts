@@ -61,6 +61,18 @@ function createFamilies(register: Registry) {
     forks: counter("forks_total", "Programs started by a fork of a preloaded interpreter.", ["engine"]),
     faults: counter("sandbox_faults_total", "Sandboxes that failed, by kind.", ["engine", "kind"]),
     restarts: counter("sandbox_restarts_total", "Sandboxes made anew, by reason.", ["engine", "why"]),
+    sessionsOpened: counter("sessions_opened_total", "Sessions that came to be, opened or forked.", [
+      "runtime",
+      "origin",
+    ]),
+    sessionsEnded: counter("sessions_ended_total", "Sessions that are no more, by reason.", [
+      "runtime",
+      "why",
+    ]),
+    sessionOpen: histogram(
+      "session_open_seconds",
+      "From the request for a session or a fork until it was there.",
+    ),
     httpErrors: counter("http_errors_total", "Requests answered with an error, by code.", ["code"]),
     wait: histogram("queue_wait_seconds", "From acceptance of a call to the grant of a slot."),
     start: histogram("start_seconds", "From the grant of a slot to the start of the program."),
@@ -93,6 +105,16 @@ function createGauges(
     () => http()?.requests ?? 0,
   );
   gauge("http_body_bytes", "Bytes of request bodies that are being received.", () => http()?.bodyBytes ?? 0);
+  const sessions = new Gauge({
+    name: "rollcall_sessions",
+    help: "Sessions that are open.",
+    labelNames: ["runtime"] as const,
+    registers: [register],
+    collect() {
+      sessions.reset();
+      for (const { runtime, count } of observed()?.sessions ?? []) sessions.set({ runtime }, count);
+    },
+  });
   const slots = new Gauge({
     name: "rollcall_slots",
     help: "Slots by engine and state.",
@@ -144,6 +166,11 @@ export function createMetrics(): Metrics {
       fault: (engine, kind) => family.faults.inc({ engine, kind }),
       restarted: (engine, why) => family.restarts.inc({ engine, why }),
       retried: (runtime) => family.retried.inc({ runtime }),
+      sessionOpened(runtime, origin, openMs) {
+        family.sessionsOpened.inc({ runtime, origin });
+        family.sessionOpen.labels(runtime).observe(openMs / 1000);
+      },
+      sessionEnded: (runtime, why) => family.sessionsEnded.inc({ runtime, why }),
       watch: (source) => void (observedSource = source),
       httpError: (code) => family.httpErrors.inc({ code }),
       watchHttp: (source) => void (httpSource = source),

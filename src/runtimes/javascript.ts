@@ -7,4 +7,5 @@ export const javascript: Runtime = {
   compile: null,
   entry: { kind: "isolate", fileName: "main.js" },
   modes: ["script", "cell"],
+  sessions: false,
 };

@@ -7,4 +7,5 @@ export const node: Runtime = {
   compile: null,
   entry: { kind: "fork", interpreter: "node", fileName: "main.js" },
   modes: ["script"],
+  sessions: false,
 };

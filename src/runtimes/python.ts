@@ -7,4 +7,5 @@ export const python: Runtime = {
   compile: null,
   entry: { kind: "fork", interpreter: "python", fileName: "main.py" },
   modes: ["script", "cell"],
+  sessions: true,
 };

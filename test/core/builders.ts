@@ -7,6 +7,7 @@ import type { QueueBounds } from "../../src/core/admission.ts";
 import type { CallObserver } from "../../src/core/observer.ts";
 import { SILENT_OBSERVER } from "../../src/core/observer.ts";
 import { LocalExecutor, type LocalExecutorOptions } from "../../src/core/local-executor.ts";
+import type { SessionBounds } from "../../src/core/sessions.ts";
 import type { Captured, Engine, Evidence } from "../../src/core/ports.ts";
 
 export const PYTHON: Runtime = {
@@ -15,6 +16,7 @@ export const PYTHON: Runtime = {
   compile: null,
   entry: { kind: "fork", interpreter: "python", fileName: "main.py" },
   modes: ["script", "cell"],
+  sessions: true,
 };
 
 export const NODE: Runtime = {
@@ -23,6 +25,7 @@ export const NODE: Runtime = {
   compile: null,
   entry: { kind: "exec", fileName: "main.js", argv: ["node", "/work/main.js"] },
   modes: ["script"],
+  sessions: false,
 };
 
 export const JAVASCRIPT: Runtime = {
@@ -31,6 +34,7 @@ export const JAVASCRIPT: Runtime = {
   compile: null,
   entry: { kind: "isolate", fileName: "main.js" },
   modes: ["script"],
+  sessions: false,
 };
 
 export const ACCEPT: AcceptOptions = {
@@ -110,6 +114,15 @@ export function counting(): { readonly observer: CallObserver; readonly counts: 
 
 export const ROOMY: QueueBounds = { callsMax: 10_000, bytesMax: 1 << 30, batchCallsMax: 10_000 };
 
+export const SESSIONS: SessionBounds = {
+  max: 100,
+  tenantMax: 100,
+  callsMax: 100,
+  waitingMax: 100,
+  idleMs: { default: 60_000, ceiling: 600_000 },
+  totalMs: { default: 600_000, ceiling: 6_000_000 },
+};
+
 export function executorOf(engine: Engine, options: Partial<LocalExecutorOptions> = {}): LocalExecutor {
   let ids = 0;
   return new LocalExecutor({
@@ -117,6 +130,7 @@ export function executorOf(engine: Engine, options: Partial<LocalExecutorOptions
     runtimes: [PYTHON, NODE],
     limits: DEFAULT_LIMIT_POLICY,
     queue: ROOMY,
+    sessions: SESSIONS,
     compiledBytesMax: 0,
     observer: SILENT_OBSERVER,
     version: "0",

@@ -8,7 +8,7 @@ import type { BatchItem } from "../../src/contract/executor.ts";
 import { DEFAULT_LIMIT_POLICY } from "../../src/contract/limits.ts";
 import type { Result } from "../../src/contract/result.ts";
 import { LocalExecutor } from "../../src/core/local-executor.ts";
-import { counting, NODE, PYTHON, total } from "./builders.ts";
+import { counting, NODE, PYTHON, SESSIONS, total } from "./builders.ts";
 import { type FaultRates, FaultyEngine, NO_FAULTS, type Random, seeded } from "./faulty-engine.ts";
 import { settled, VirtualTime } from "./virtual-time.ts";
 
@@ -80,6 +80,7 @@ export class Simulation {
       runtimes: [PYTHON, NODE],
       limits: DEFAULT_LIMIT_POLICY,
       queue: { callsMax: tight ? 4 : 1000, bytesMax: 1 << 24, batchCallsMax: 8 },
+      sessions: SESSIONS,
       compiledBytesMax: 0,
       observer,
       version: "0",

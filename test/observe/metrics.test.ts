@@ -20,6 +20,8 @@ test("what core tells is counted", async () => {
   observer.fault("container", "fork_server_died");
   observer.restarted("container", "fault");
   observer.retried("python");
+  observer.sessionOpened("python", "forked", 4);
+  observer.sessionEnded("python", "idle");
   observer.watch(() => ({
     queuedCalls: 4,
     queuedBytes: 99,
@@ -28,6 +30,7 @@ test("what core tells is counted", async () => {
       { engine: "container", state: "busy", count: 2 },
       { engine: "container", state: "idle", count: 1 },
     ],
+    sessions: [{ runtime: "python", count: 3 }],
   }));
   const lines = (await metrics.text()).split("\n");
   for (const line of [
@@ -44,6 +47,10 @@ test("what core tells is counted", async () => {
     'rollcall_sandbox_faults_total{engine="container",kind="fork_server_died"} 1',
     'rollcall_sandbox_restarts_total{engine="container",why="fault"} 1',
     'rollcall_calls_retried_total{runtime="python"} 1',
+    'rollcall_sessions_opened_total{runtime="python",origin="forked"} 1',
+    'rollcall_sessions_ended_total{runtime="python",why="idle"} 1',
+    'rollcall_session_open_seconds_bucket{le="0.005",runtime="python"} 1',
+    'rollcall_sessions{runtime="python"} 3',
     "rollcall_queue_calls 4",
     "rollcall_queue_bytes 99",
     "rollcall_calls_running 2",

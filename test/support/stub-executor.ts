@@ -10,6 +10,7 @@ import type { BatchItem, ExecuteOptions, Executor } from "../../src/contract/exe
 import { DEFAULT_LIMIT_POLICY } from "../../src/contract/limits.ts";
 import type { Outcome } from "../../src/contract/outcome.ts";
 import type { Result } from "../../src/contract/result.ts";
+import type { Session, SessionSpec } from "../../src/contract/session.ts";
 
 const EXIT_CODE: Partial<Record<Outcome, number>> = {
   completed: 0,
@@ -48,7 +49,7 @@ export function stubResult(call: Call, outcome: Outcome = "completed"): Result {
 export const STUB_DESCRIPTION: Description = {
   service: "rollcall",
   version: "0.0.0",
-  runtimes: [{ id: "python", version: "3", engine: "stub", modes: ["script"] }],
+  runtimes: [{ id: "python", version: "3", engine: "stub", modes: ["script"], sessions: true }],
   engines: [
     {
       engine: "stub",
@@ -60,6 +61,11 @@ export const STUB_DESCRIPTION: Description = {
   ],
   limits: DEFAULT_LIMIT_POLICY,
   queue: { calls_max: 10, bytes_max: 10, batch_calls_max: 10 },
+  sessions: {
+    max: 10,
+    idle_ms: { default: 1000, ceiling: 1000 },
+    total_ms: { default: 1000, ceiling: 1000 },
+  },
 };
 
 export interface StubExecutor extends Executor {
@@ -127,7 +133,53 @@ export function createStubExecutor(): StubExecutor {
     });
   };
 
+  const sessions = new Map<string, Session>();
+  const openSession = (spec: SessionSpec, tenant: string | undefined, parent: string | null): Session => {
+    const id = spec.id ?? `stub-session-${sessions.size}`;
+    const key = `${tenant}/${id}`;
+    const asCall = (call: { source: string }): Call => ({ ...call, runtime: spec.runtime });
+    const session: Session = {
+      id,
+      async execute(call, options = {}) {
+        const refused = refusal(asCall(call), null);
+        if (refused !== null) throw refused;
+        const result = await run(asCall(call), { ...options, ...(tenant === undefined ? {} : { tenant }) });
+        return { ...result, session: { id, state: "kept" } };
+      },
+      fork: async ({ count = 1 } = {}) =>
+        Array.from({ length: count }, () => openSession({ runtime: spec.runtime }, tenant, id)),
+      describe: async () => ({
+        id,
+        runtime: spec.runtime,
+        state: "idle",
+        detail: null,
+        parent,
+        calls: 0,
+        waiting: 0,
+        limits: DEFAULT_LIMIT_POLICY.default,
+        idle_ms: 1000,
+        total_ms: 1000,
+        age_ms: 1,
+      }),
+      close: async () => void sessions.delete(key),
+    };
+    sessions.set(key, session);
+    return session;
+  };
+
   return {
+    openSession: async (spec, { tenant } = {}) => openSession(spec, tenant, null),
+    async findSession(id, { tenant } = {}) {
+      const session = sessions.get(`${tenant}/${id}`);
+      if (session === undefined) throw new SandboxError("session_not_found", `there is no session ${id}`);
+      return session;
+    },
+    listSessions: ({ tenant } = {}) =>
+      Promise.all(
+        [...sessions]
+          .filter(([key]) => key.startsWith(`${tenant}/`))
+          .map(([, session]) => session.describe()),
+      ),
     seen,
     cancelled,
     get closed() {

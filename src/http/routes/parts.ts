@@ -34,10 +34,15 @@ export function executeOptions(signal: AbortSignal, request: FastifyRequest): Ex
 
 /** The one line of a call in the log, at debug. */
 export function logCall(log: Log, call: Call, result: Result, tenant: string | null): void {
+  logResult(log, { runtime: call.runtime }, result, tenant);
+}
+
+/** @param where what the call ran in, beside its id and outcome */
+export function logResult(log: Log, where: object, result: Result, tenant: string | null): void {
   if (!log.isLevelEnabled("debug")) return;
   const { queued_ms, run_ms } = result.timing;
   log.debug(
-    { id: result.id, runtime: call.runtime, outcome: result.outcome, queued_ms, run_ms, tenant, status: 200 },
+    { id: result.id, ...where, outcome: result.outcome, queued_ms, run_ms, tenant, status: 200 },
     "call",
   );
 }
