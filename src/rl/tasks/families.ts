@@ -50,7 +50,7 @@ function reversal(random: Random): Draft {
   return {
     english: `Write "${text}" backwards.`,
     tiny: `r${text}`,
-    answer: text.split("").reverse().join(""),
+    answer: text.split("").toReversed().join(""),
     code: `'${text}'[::-1]`,
     slip: `${text}[::-1]`,
     wrong: `'${text}'[::1]`,
