@@ -75,6 +75,7 @@ function serve(connection, options) {
 
 const options = JSON.parse(process.argv[2]);
 prepare();
+slots.keepText();
 slots.protect();
 const connection = slots.connect(options.control);
 slots.send(
