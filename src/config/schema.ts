@@ -254,6 +254,10 @@ const wire = section("APIs of other systems, answered for clients that already c
       false,
       "End the stderr of a submission that met its time limit with a TimeoutError line, for trainers that count errors by that word.",
     ),
+    math: flag(
+      false,
+      "Judge submissions of type math, for which the original has no executor: solution against expected_output, by math-verify.",
+    ),
     modulesDirectory: text(
       "",
       "Directory of .py files that a submission may import: one is put beside the program when the program has its name. Empty: none.",

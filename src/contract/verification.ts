@@ -172,7 +172,7 @@ const CompareSchema = Type.Unsafe<
 /** How a program's output is compared; the default is `lines`. */
 export type Compare = Static<typeof CompareSchema>;
 
-const { source, args, files, env } = CallSchema.properties;
+const { source, args, files, env, compile_ms } = CallSchema.properties;
 const RUNTIME_DESCRIPTION = "As in a Call.";
 
 const cases = {
@@ -197,6 +197,7 @@ const StdioSchema = Type.Object(
         args,
         files,
         env,
+        compile_ms,
       },
       { $id: "StdioProgram", additionalProperties: false },
     ),

@@ -18,6 +18,7 @@ import { planFunction } from "./function-call.ts";
 import { planMath } from "./math.ts";
 import type { Plan } from "./plan.ts";
 import { runCases, type RunCall } from "./run-cases.ts";
+import { runOfOne } from "./run-plan.ts";
 import type { Deadline } from "./scheduling.ts";
 import { planStdio } from "./stdio.ts";
 import { VerdictBatch } from "./verdict-batch.ts";
@@ -124,14 +125,11 @@ class LocalVerifier implements Verifier {
 
   async verify(verification: Verification, options: ExecuteOptions = {}): Promise<Verdict> {
     checkVerification(verification);
-    let hasBegun = false;
-    const lane = this.#lane(options, () => hasBegun);
-    const run: RunCall = async (...args) => {
-      const result = await lane.run(...args);
-      hasBegun = true;
-      return result;
-    };
-    return this.#judge(verification, run, options.signal);
+    return this.#judge(
+      verification,
+      runOfOne(this.#executor, options, this.#settings.callsMax),
+      options.signal,
+    );
   }
 
   async verifyBatch(

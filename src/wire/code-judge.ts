@@ -12,6 +12,9 @@ import { SandboxError } from "../contract/errors.ts";
 import type { ExecuteOptions, Executor } from "../contract/executor.ts";
 import type { Outcome } from "../contract/outcome.ts";
 import type { Result } from "../contract/result.ts";
+import type { Verdict } from "../contract/verdict.ts";
+import { type Verification, VERIFICATION_BOUNDS } from "../contract/verification.ts";
+import { createVerifier } from "../judge/verifier.ts";
 import {
   during,
   endedInRun,
@@ -29,6 +32,8 @@ export interface CodeJudgeOptions {
   readonly outputCharacters: number;
   readonly timeoutError: boolean;
   readonly modulesDirectory: string;
+  /** Whether submissions of type `math` are judged, for which the original has no executor. */
+  readonly math: boolean;
 }
 
 type Reason = "" | "internal_error" | "worker_timeout" | "queue_timeout" | "invalid_input";
@@ -253,6 +258,53 @@ async function runAll(
   return results;
 }
 
+const { answerLengthMax } = VERIFICATION_BOUNDS;
+
+/** An answer against its expected expression; one without is no submission of this type. */
+function verificationOf({ solution, expected_output }: Submission, wall_ms: number): Verification | null {
+  if (expected_output === null || solution.length > answerLengthMax) return null;
+  return { kind: "math", answer: solution, expected: expected_output, limits: { wall_ms } };
+}
+
+/** @throws SandboxError for what says nothing about the answer and is worth another try. */
+function mathResult(submission: Submission, { verdict, outcome, usage, detail }: Verdict): SubmissionResult {
+  if (outcome === "cancelled") throw new SandboxError("draining", detail ?? "the check was given up");
+  if (verdict === "excluded") return notRun(submission, "internal_error");
+  const isTimeout = outcome !== null && REASON[outcome] === "worker_timeout";
+  return {
+    sub_id: idOf(submission),
+    success: verdict === "accepted",
+    run_success: verdict !== "undecided",
+    cost: inSeconds(usage.wall_ms),
+    stdout: "",
+    stderr: detail === null ? "" : `${detail}\n`,
+    reason: isTimeout ? "worker_timeout" : "",
+  };
+}
+
+async function judgeMath(
+  submissions: readonly Submission[],
+  parts: WireParts,
+  { options: { math, wallMs: wall } }: Judge,
+  options: ExecuteOptions,
+): Promise<ReadonlyMap<Submission, SubmissionResult>> {
+  const results = new Map<Submission, SubmissionResult>();
+  const checks = submissions.flatMap((submission) => {
+    if (submission.type !== "math") return [];
+    const verification = verificationOf(submission, wallMs(wall / 1000, parts.limits));
+    results.set(submission, notRun(submission, math ? "invalid_input" : "internal_error"));
+    return math && verification !== null ? [{ submission, verification }] : [];
+  });
+  if (checks.length === 0) return results;
+  const verifier = createVerifier(parts.executor, { batchMax: checks.length });
+  const verifications = checks.map(({ verification }) => verification);
+  for await (const { index, verdict } of await verifier.verifyBatch(verifications, options)) {
+    const { submission } = checks[index] as (typeof checks)[number];
+    results.set(submission, mathResult(submission, verdict));
+  }
+  return results;
+}
+
 async function judgeAll(
   submissions: readonly Submission[],
   parts: WireParts,
@@ -265,8 +317,11 @@ async function judgeAll(
     parts.executor,
     options,
   );
+  const mathResults = await judgeMath(submissions, parts, judge, options);
   const resultOf = new Map(runnable.map((submission, index) => [submission, results[index]]));
   return submissions.map((submission) => {
+    const judged = mathResults.get(submission);
+    if (judged !== undefined) return judged;
     const result = resultOf.get(submission);
     if (result === undefined) return notRun(submission, "internal_error");
     if (result === null) return notRun(submission, "invalid_input");

@@ -71,6 +71,24 @@ export const integer: Read<number> = (value, loc, issues) => {
       );
 };
 
+export const boolean: Read<boolean> = (value, loc, issues) => {
+  if (typeof value === "boolean") return value;
+  if (value === 1 || value === 0) return value === 1;
+  return refuse(issues, loc, value, "bool_type", "Input should be a valid boolean");
+};
+
+/** A whole number or a text. */
+export const identity: Read<number | string> = (value, loc, issues) => {
+  if (typeof value === "string" || Number.isInteger(value)) return value as number | string;
+  issues.push({
+    type: "int_type",
+    loc: [...loc, "int"],
+    msg: "Input should be a valid integer",
+    input: value,
+  });
+  return refuse(issues, [...loc, "str"], value, "string_type", "Input should be a valid string");
+};
+
 export const nullable =
   <T>(read: Read<T>): Read<T | null> =>
   (value, loc, issues) =>

@@ -108,6 +108,8 @@ beforeAll(async () => {
     directory,
     "--wire.code-judge.wallMs",
     "4000",
+    "--wire.code-judge.math",
+    "true",
     "--runtimes.javascript",
     "false",
   ]);
@@ -191,4 +193,29 @@ test("rewards come from the operator's module, 64 in a batch", async () => {
   expect(results.map(({ stdout }) => stdout)).toEqual(
     Array.from({ length: 64 }, (_, index) => `<result>${index % 2 === 0 ? "1.0" : "0.0"}</result>\n`),
   );
+});
+
+test("where it is switched on, submissions of type math are judged among the others", async () => {
+  const math = (solution: string, expected_output: string | null) => ({
+    type: "math",
+    solution,
+    expected_output,
+  });
+  const submissions = [
+    math("so it is $\\boxed{\\frac{2}{4}}$", "0.5"),
+    { type: "python", solution: "print(1)", expected_output: "1" },
+    math("3", "0.5"),
+    math("1", ""),
+    math("1", null),
+    math("9^{9^{9^{9^{9}}}}", "1"),
+  ];
+  const { json } = await ask(`${service.url}/judge/long-batch`, { body: { type: "batch", submissions } });
+  expect(json.results.map((one: Judged) => [one.success, one.run_success, one.reason])).toEqual([
+    [true, true, ""],
+    [true, true, ""],
+    [false, true, ""],
+    [false, false, ""],
+    [false, false, "invalid_input"],
+    [false, false, "worker_timeout"],
+  ]);
 });

@@ -160,22 +160,142 @@ describe("/run_jupyter", () => {
   });
 });
 
-describe("data sets, of which there are none", () => {
-  test("an empty list of them", async () => {
+describe("the online judge", () => {
+  const post = (route: string, body: object) => ask(`${server.url}${route}`, { body });
+  const data = (...expected: string[]) => ({
+    test: JSON.stringify(expected.map((stdout) => ({ input: { stdin: "in" }, output: { stdout } }))),
+  });
+  // The stub prints its source.
+  const submit = (completion: string, provided_data: unknown, more: object = {}, extra: object = {}) =>
+    post("/submit", {
+      dataset: "mine",
+      id: 7,
+      completion,
+      config: { dataset_type: "CommonOJDataset", language: "python", provided_data, extra, ...more },
+    });
+
+  test("there are no data sets of its own", async () => {
     expect((await ask(`${server.url}/list_datasets`)).json).toEqual([]);
   });
 
   test.each([
-    "/list_ids",
-    "/get_prompts",
-    "/get_prompt_by_id",
-    "/submit",
-    "/get_metrics",
-    "/get_metrics_function",
-  ])("%s answers as for a data set that it does not know", async (route) => {
-    const answer = await ask(`${server.url}${route}`, { body: { dataset: "humaneval", id: 1, config: {} } });
-    expect(answer.status).toBe(400);
-    expect(answer.json).toEqual({ detail: "no eval class found for dataset humaneval" });
-    expect((await ask(`${server.url}${route}`, { body: {} })).status).toBe(422);
+    ["/list_ids", {}],
+    ["/get_prompts", {}],
+    ["/get_prompt_by_id", { id: 1 }],
+    ["/submit", { id: 1, completion: "" }],
+    ["/get_metrics", { results: [] }],
+    ["/get_metrics_function", {}],
+  ])("%s answers as for a data set or a class that it does not know", async (route, more) => {
+    const unknown = await post(route, { dataset: "humaneval", config: {}, ...more });
+    expect([unknown.status, unknown.json]).toEqual([
+      400,
+      { detail: "no eval class found for dataset humaneval" },
+    ]);
+    const other = await post(route, { dataset: "x", config: { dataset_type: "MBPPDataset" }, ...more });
+    expect([other.status, other.json]).toEqual([400, { detail: "eval class MBPPDataset not found" }]);
+    expect((await post(route, {})).status).toBe(422);
+  });
+
+  test("an answer has every field of the original's", async () => {
+    const { status, json } = await submit("```python\nanswer\n```", data("ANSWER"));
+    expect(status).toBe(200);
+    expect(json).toEqual({
+      id: 7,
+      accepted: true,
+      extracted_code: "answer",
+      full_code: null,
+      test_code: null,
+      tests: [
+        {
+          passed: true,
+          exec_info: {
+            status: "Success",
+            message: "",
+            compile_result: null,
+            run_result: {
+              status: "Finished",
+              execution_time: 0.0015,
+              return_code: 0,
+              stdout: "answer",
+              stderr: "",
+            },
+            executor_pod_name: null,
+            files: {},
+          },
+          test_info: { input: { stdin: "in" }, output: { stdout: "ANSWER" } },
+        },
+      ],
+      extracted_type: null,
+      extra: null,
+    });
+    expect(lastCall()).toMatchObject({ runtime: "python", stdin: "in", limits: { wall_ms: 20_000 } });
+    expect(JSON.stringify(lastCall())).not.toContain("ANSWER");
+  });
+
+  test.each([
+    ["1.000001", "1", true],
+    ["1.001", "1", false],
+    [" a \nB", "a\nb\n\n", true],
+    ["a\n\nb", "a\nb", false],
+    ["nan", "NaN", true],
+    ["1 2", "1 2.0", false],
+    ["1_0", "10", true],
+    ["1e", "1", false],
+    [".", "0", false],
+  ])("%j for %j: %s", async (printed, expected, accepted) => {
+    const { json } = await submit(`\`\`\`py\n${printed}\n\`\`\``, data(expected));
+    expect(json.accepted).toBe(accepted);
+  });
+
+  test("the first failure ends it, unless all cases are asked for", async () => {
+    const some = await submit("```\na\n```", data("a", "b", "a"));
+    expect(some.json.tests.map(({ passed }: { passed: boolean }) => passed)).toEqual([true, false]);
+    const all = await submit("```\na\n```", data("a", "b", "a"), {}, { run_all_cases: true });
+    expect(all.json.tests.map(({ passed }: { passed: boolean }) => passed)).toEqual([true, false, true]);
+    expect([some.json.accepted, all.json.accepted]).toEqual([false, false]);
+  });
+
+  test("long texts of cases that passed are shortened, unless whole ones are asked for", async () => {
+    const long = "x".repeat(3000);
+    const cases = { test: [{ input: { stdin: long }, output: { stdout: "a" } }] };
+    const short = (await submit("```\na\n```", cases)).json.tests[0].test_info.input.stdin;
+    expect([short.length, short.slice(497, 502)]).toEqual([999, "x...x"]);
+    const whole = await submit("```\na\n```", cases, {}, { return_full_case: true });
+    expect(whole.json.tests[0].test_info.input.stdin).toBe(long);
+  });
+
+  test.each([
+    [{ language: null }, "config.language field must exist for CommonOJDataset, got None"],
+    [{ provided_data: null }, "there is no data of dataset mine here: give it as config.provided_data"],
+    [{ provided_data: [{}] }, "request.config.provided_data should be a dict with str -> str | int"],
+    [{ provided_data: { id: 1 } }, "config.provided_data has no 'test'"],
+    [{ provided_data: { test: "{" } }, "'test' of config.provided_data is not JSON"],
+    [{ custom_extract_logic: "1" }, "config.custom_extract_logic is not run here"],
+  ])("%j is 400", async (more, detail) => {
+    const { status, json } = await submit("```\na\n```", data("a"), more);
+    expect([status, json]).toEqual([400, { detail }]);
+  });
+
+  test("what says nothing about the program is an error, as in the original", async () => {
+    const noRunner = await submit("```\na\n```", data("a"), { language: "lean" });
+    expect(noRunner.status).toBe(500);
+    expect(noRunner.json.detail).toMatch(/^Failed to check stdio test case: there is no runner for 'lean'/);
+    expect((await submit("```\noutcome sandbox_failed\n```", data("a"))).status).toBe(500);
+    expect((await submit("```\nthrow queue_full\n```", data("a"))).status).toBe(504);
+    expect((await submit("```\noutcome cancelled\n```", data("a"))).status).toBe(504);
+  });
+
+  test("prompts and ids are those of the data that came", async () => {
+    const rows = [{ id: "p1", labels: '{"a":1}', content: "Add." }];
+    const config = { dataset_type: "CommonOJDataset", language: "cpp", provided_data: rows };
+    const { json } = await post("/get_prompts", { dataset: "mine", config });
+    expect(json).toEqual([{ id: "p1", prompt: expect.stringMatching(/^Add\.\n\n.*cpp/), labels: { a: 1 } }]);
+    expect((await post("/list_ids", { dataset: "mine", config })).json).toEqual(["p1"]);
+    const one = { dataset: "mine", id: "p1", config: { ...config, provided_data: rows[0] } };
+    expect((await post("/get_prompt_by_id", one)).json).toEqual(json[0]);
+    expect((await post("/get_metrics", { dataset: "mine", config, results: [] })).json).toEqual({});
+    expect((await post("/get_metrics_function", { dataset: "mine", config })).json).toEqual({
+      function: null,
+    });
   });
 });

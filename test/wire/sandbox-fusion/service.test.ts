@@ -209,3 +209,39 @@ describe("/run_jupyter", () => {
     });
   });
 });
+
+describe("/submit", () => {
+  const cases = [1, 2, 3].map((n) => ({ input: { stdin: `${n}\n` }, output: { stdout: `${n * n}\n` } }));
+  const submit = async (language: string, completion: string) =>
+    (
+      await ask(`${service.url}/submit`, {
+        body: {
+          dataset: "mine",
+          id: 1,
+          completion,
+          config: { dataset_type: "CommonOJDataset", language, provided_data: { test: cases } },
+        },
+      })
+    ).json;
+
+  test.each([
+    ["python", "So:\n```python\nn = int(input())\nprint(n * n)\n```\nThat is it."],
+    ["cpp", "```cpp\n#include <iostream>\nint main() { int n; std::cin >> n; std::cout << n * n; }\n```"],
+  ])("%s: a right program is accepted, with every case", async (language, completion) => {
+    const answer = await submit(language, completion);
+    expect(answer).toMatchObject({ id: 1, accepted: true });
+    expect(answer.tests).toHaveLength(3);
+    expect(answer.tests[2].exec_info.run_result).toMatchObject({ status: "Finished", return_code: 0 });
+  });
+
+  test.each([
+    ["wrong from the second case on", "print(1)", 2],
+    ["ends well and says nothing", "exit(0)", 1],
+    ["says the right thing and fails", "n = int(input()); print(n * n); exit(1)", 1],
+  ])("a program that is %s is not", async (_name, source, tests) => {
+    const answer = await submit("python", `\`\`\`python\n${source}\n\`\`\``);
+    expect(answer.accepted).toBe(false);
+    expect(answer.tests).toHaveLength(tests);
+    expect(answer.tests.at(-1).passed).toBe(false);
+  });
+});
