@@ -6,7 +6,8 @@ export const HELP = `Usage: rollcall bench [mode] [flags]
 
 Modes
   --suite NAME[,NAME]   overhead trivial peers latency burst start cores: the seven points; all: these seven
-                        sweep: how cost grows; step: rollouts with turns; micro: single functions
+                        sweep: how cost grows; step: rollouts with turns;
+                        verify: 16,000 verifications at once; micro: single functions
   --load                one load, put together from the flags below
   --compare A B         two result files, with noise bands
   --report FILE         the HTML report of a result file

@@ -26,11 +26,12 @@ import { step } from "./suites/step.ts";
 import type { PeerTargets, Suite } from "./suites/suite.ts";
 import { sweep } from "./suites/sweep.ts";
 import { trivial } from "./suites/trivial.ts";
+import { verify } from "./suites/verify.ts";
 import type { Target } from "./targets/target.ts";
 import { STDERR } from "./terminal/progress.ts";
 
 const POINTS: readonly Suite[] = [overhead, trivial, peers, latency, burstSuite, start, cores];
-const SUITES: readonly Suite[] = [...POINTS, sweep, step, micro];
+const SUITES: readonly Suite[] = [...POINTS, sweep, step, verify, micro];
 
 const MAKE_PEER: Readonly<Record<PeerName, (options: PeerOptions) => Target>> = {
   "code-judge": createCodeJudgeTarget,

@@ -4,10 +4,9 @@ import { sendBurst } from "../load/send.ts";
 import { measured, type LoadResult, type Measure } from "../results/schema.ts";
 import type { Transfer } from "../targets/native.ts";
 import { BATCH, cpuPerCall, nativeTarget } from "./saturate.ts";
-import { completeness, sum, type Session, type Suite } from "./suite.ts";
+import { completeness, highest, RSS_BYTES_MAX, sum, type Session, type Suite } from "./suite.ts";
 
 const CALLS = 45_000;
-const RSS_BYTES_MAX = 1 << 30;
 const LAG_MS_MAX = 50;
 /** Of the rate at the start, what is left at the end when nothing slows down but the noise. */
 const SLOPE_MIN = 0.9;
@@ -22,11 +21,6 @@ export function slopeOf(thousandsMs: readonly number[]): number {
   const first = sum(durations.slice(0, width));
   const last = sum(durations.slice(-width));
   return durations.length < 2 ? Number.NaN : first / last;
-}
-
-function highest(load: LoadResult, pick: (sample: LoadResult["samples"][number]) => number | null): number {
-  const seen = load.samples.map(pick).filter((value) => value !== null);
-  return seen.length === 0 ? Number.NaN : Math.max(...seen);
 }
 
 function tell(id: string, label: string, load: LoadResult): Measure[] {

@@ -62,3 +62,15 @@ export function completeness(id: string, label: string, load: LoadResult): Measu
 
 export const sum = (values: Iterable<number>): number =>
   [...values].reduce((total, value) => total + value, 0);
+
+/** What the server's process may hold during a burst. */
+export const RSS_BYTES_MAX = 1 << 30;
+
+/** The highest of the samples of a load; NaN when none has it. */
+export function highest(
+  load: LoadResult,
+  pick: (sample: LoadResult["samples"][number]) => number | null,
+): number {
+  const seen = load.samples.map(pick).filter((value) => value !== null);
+  return seen.length === 0 ? Number.NaN : Math.max(...seen);
+}

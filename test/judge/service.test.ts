@@ -1,6 +1,7 @@
 /** Verification by the real service, over HTTP, with real programs and the real math-verify. */
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { mixedChecks } from "../../bench/load/verifications.ts";
 import { type Client, createClient } from "../../src/client/index.ts";
 import type { Verification } from "../../src/contract/verification.ts";
 import { ADVERSARIES, SEARCH } from "./adversaries.ts";
@@ -267,6 +268,21 @@ def f(n):
     expect(judged).toMatchObject({ verdict, reward: 0 });
   });
 });
+
+test(
+  "a burst as the bench sends it has every verdict once, each the right one, as they are ready",
+  async () => {
+    const checks = mixedChecks(192);
+    const told: string[] = [];
+    const verifications = checks.map(({ verification }) => verification);
+    for await (const { index, verdict } of await client.verifyBatch(verifications)) {
+      expect(told[index]).toBeUndefined();
+      told[index] = verdict.verdict;
+    }
+    expect(told).toEqual(checks.map(({ verdict }) => verdict));
+  },
+  CHECK_MS_MAX,
+);
 
 describe("over HTTP", () => {
   const batch = {
