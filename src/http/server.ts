@@ -207,7 +207,14 @@ export async function buildServer(parts: ServerParts): Promise<Server> {
   registerService({ app, executor, traffic, metrics, ready });
   registerCalls({ app, executor, traffic, log });
   registerBatches({ app, executor, traffic, log, answerBytesMax: http.answerBytesMax });
-  registerVerify({ app, verifier, traffic, log, answerBytesMax: http.answerBytesMax });
+  registerVerify({
+    app,
+    verifier,
+    traffic,
+    log,
+    observer: metrics.observer,
+    answerBytesMax: http.answerBytesMax,
+  });
   registerSessions({ app, executor, traffic, log });
   const places = mountAll(parts, main);
   const listeners = [...new Set([main, ...places.values()])];

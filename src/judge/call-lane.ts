@@ -80,8 +80,8 @@ export class CallLane {
   }
 }
 
-/** The same refusal, with the field's place in the verification. */
-function pointed(error: SandboxError, pointerOf: (pointer: string) => string): SandboxError {
+/** The same refusal, with the field's place in what was handed over. */
+export function pointed(error: SandboxError, pointerOf: (pointer: string) => string): SandboxError {
   if (error.path === undefined) return error;
   const { code, message, retryAfterMs, cause } = error;
   return new SandboxError(code, message, {

@@ -12,7 +12,7 @@ import type { Result } from "../contract/result.ts";
 import { rewardOf, type Verdict, type VerdictName } from "../contract/verdict.ts";
 import type { FunctionCheck, MathCheck, StdioCheck, Verification } from "../contract/verification.ts";
 import type { VerdictItem, Verifier } from "../contract/verifier.ts";
-import { CallLane } from "./call-lane.ts";
+import { CallLane, pointed } from "./call-lane.ts";
 import { judgeExact, judgeNumeric, type Judged } from "./exact.ts";
 import { planFunction } from "./function-call.ts";
 import { planMath } from "./math.ts";
@@ -156,8 +156,9 @@ class LocalVerifier implements Verifier {
           return await this.#judgeOnce(verification, lane.run, signal, known);
         } catch (error) {
           // Overload before the first verdict refuses the batch; what no call can be made of has its verdict too.
-          const isRefusal = error instanceof SandboxError && (error.fault === "caller" || batch.hasBegun);
-          if (!isRefusal) throw error;
+          if (!(error instanceof SandboxError)) throw error;
+          if (error.fault === "service" && !batch.hasBegun)
+            throw pointed(error, (pointer) => `/verifications/${index}${pointer}`);
           return verdictOf(verification, "excluded", { detail: `${error.code}: ${error.message}` });
         }
       },

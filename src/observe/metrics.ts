@@ -6,12 +6,15 @@
  */
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
 import type { ErrorCode } from "../contract/errors.ts";
+import type { CheckKind, VerdictName } from "../contract/verdict.ts";
 import type { CallObserver, Observed } from "../core/observer.ts";
 
 /** What the HTTP server tells of itself. */
 export interface HttpObserver {
   /** A request was answered with an error. */
   httpError(code: ErrorCode): void;
+  /** A verification has its verdict. */
+  judged(kind: CheckKind, verdict: VerdictName): void;
   /** Registers where present values are read. */
   watchHttp(
     source: () => { readonly connections: number; readonly requests: number; readonly bodyBytes: number },
@@ -73,6 +76,7 @@ function createFamilies(register: Registry) {
       "session_open_seconds",
       "From the request for a session or a fork until it was there.",
     ),
+    verdicts: counter("verdicts_total", "Verifications that have their verdict.", ["kind", "verdict"]),
     httpErrors: counter("http_errors_total", "Requests answered with an error, by code.", ["code"]),
     wait: histogram("queue_wait_seconds", "From acceptance of a call to the grant of a slot."),
     start: histogram("start_seconds", "From the grant of a slot to the start of the program."),
@@ -146,6 +150,7 @@ export function createMetrics(): Metrics {
   const wait = remember((runtime) => family.wait.labels(runtime));
   const start = remember((runtime) => family.start.labels(runtime));
   const run = remember((runtime) => family.run.labels(runtime));
+  const verdicts = remember((kind, verdict) => family.verdicts.labels(kind, verdict));
   const forks = remember((engine) => family.forks.labels(engine));
 
   return {
@@ -172,6 +177,7 @@ export function createMetrics(): Metrics {
       },
       sessionEnded: (runtime, why) => family.sessionsEnded.inc({ runtime, why }),
       watch: (source) => void (observedSource = source),
+      judged: (kind, verdict) => verdicts(kind, verdict).inc(),
       httpError: (code) => family.httpErrors.inc({ code }),
       watchHttp: (source) => void (httpSource = source),
     },

@@ -20,6 +20,7 @@ test("what core tells is counted", async () => {
   observer.fault("container", "fork_server_died");
   observer.restarted("container", "fault");
   observer.retried("python");
+  observer.judged("math", "accepted");
   observer.sessionOpened("python", "forked", 4);
   observer.sessionEnded("python", "idle");
   observer.watch(() => ({
@@ -35,6 +36,7 @@ test("what core tells is counted", async () => {
   const lines = (await metrics.text()).split("\n");
   for (const line of [
     'rollcall_calls_accepted_total{runtime="python"} 1',
+    'rollcall_verdicts_total{kind="math",verdict="accepted"} 1',
     'rollcall_calls_total{runtime="python",outcome="completed"} 1',
     'rollcall_calls_total{runtime="node",outcome="wall_limit"} 1',
     'rollcall_calls_total{runtime="node",outcome="cancelled"} 1',

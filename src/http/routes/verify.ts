@@ -2,7 +2,7 @@
 import type { Verdict } from "../../contract/verdict.ts";
 import type { Verification } from "../../contract/verification.ts";
 import type { Verifier } from "../../contract/verifier.ts";
-import type { Log } from "../../observe/log.ts";
+import type { HttpObserver } from "../../observe/metrics.ts";
 import { CALL_CODES, errorResponses, ref } from "../schemas.ts";
 import { answerBatch, executeOptions, NDJSON, serializer, type RouteParts } from "./parts.ts";
 
@@ -15,15 +15,22 @@ document in the order of the verifications. Closing the connection cancels what 
 
 interface VerifyParts extends Pick<RouteParts, "app" | "traffic" | "log"> {
   readonly verifier: Verifier;
+  readonly observer: Pick<HttpObserver, "judged">;
   readonly answerBytesMax: number;
 }
 
-/** The one line of a verification in the log, at debug. */
-function logVerdict(log: Log, { id, kind, verdict, outcome }: Verdict, tenant: string | null): void {
+/** Counted, and one line in the log at debug. */
+function tell(
+  { log, observer }: Pick<VerifyParts, "log" | "observer">,
+  { id, kind, verdict, outcome }: Verdict,
+  tenant: string | null,
+): void {
+  observer.judged(kind, verdict);
   if (log.isLevelEnabled("debug")) log.debug({ id, kind, verdict, outcome, tenant, status: 200 }, "verdict");
 }
 
-function registerBatch({ app, verifier, traffic, log, answerBytesMax }: VerifyParts): void {
+function registerBatch(parts: VerifyParts): void {
+  const { app, verifier, traffic, log, answerBytesMax } = parts;
   app.post<{ Body: { verifications: Verification[] } }>("/v1/verify/batch", {
     schema: {
       operationId: "verifyBatch",
@@ -53,7 +60,7 @@ function registerBatch({ app, verifier, traffic, log, answerBytesMax }: VerifyPa
           items,
           name: "verdict",
           serialize: ({ verdict }) => serialize(verdict),
-          onItem: ({ verdict }) => logVerdict(log, verdict, request.tenant),
+          onItem: ({ verdict }) => tell(parts, verdict, request.tenant),
         });
       } finally {
         ticket.leave();
@@ -63,7 +70,7 @@ function registerBatch({ app, verifier, traffic, log, answerBytesMax }: VerifyPa
 }
 
 export function registerVerify(parts: VerifyParts): void {
-  const { app, verifier, traffic, log } = parts;
+  const { app, verifier, traffic } = parts;
   app.post<{ Body: Verification }>("/v1/verify", {
     schema: {
       operationId: "verify",
@@ -80,7 +87,7 @@ export function registerVerify(parts: VerifyParts): void {
       const ticket = traffic.enter(reply.raw);
       try {
         const verdict = await verifier.verify(request.body, executeOptions(ticket.signal, request));
-        logVerdict(log, verdict, request.tenant);
+        tell(parts, verdict, request.tenant);
         return verdict;
       } finally {
         ticket.leave();
