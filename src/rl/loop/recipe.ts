@@ -1,0 +1,89 @@
+/** A run's recipe: a YAML file, overridden by `a.b=c` words, checked against one schema. */
+import { readFileSync } from "node:fs";
+import { Value } from "typebox/value";
+import { parse } from "yaml";
+import { RecipeSchema, type Recipe } from "./recipe-schema.ts";
+
+/** The recipe cannot be read; the message says where and what is allowed. */
+export class RecipeError extends Error {
+  override readonly name = "RecipeError";
+}
+
+function readYaml(file: string): unknown {
+  try {
+    return parse(readFileSync(file, "utf8")) ?? {};
+  } catch (error) {
+    throw new RecipeError(`${file} cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Puts `c` at `a.b`; a number in the path is a place in a list. */
+function override(document: Record<string, unknown>, word: string): void {
+  const equals = word.indexOf("=");
+  if (equals <= 0) throw new RecipeError(`"${word}" is no override; one looks like rl.key=value`);
+  const names = word.slice(0, equals).split(".");
+  const last = names.pop() as string;
+  let at = document;
+  for (const name of names) {
+    const next = (at[name] ??= {});
+    if (typeof next !== "object" || next === null)
+      throw new RecipeError(`"${word}" goes into ${name}, which is a single value`);
+    at = next as Record<string, unknown>;
+  }
+  try {
+    at[last] = parse(word.slice(equals + 1)) as unknown;
+  } catch (error) {
+    throw new RecipeError(`the value of "${word}" is no YAML: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** `/stages/0/steps` as it is written in an override. */
+function dotted(pointer: string): string {
+  return pointer.replace(/^\//, "").replaceAll("/", ".") || "the recipe";
+}
+
+/** What holds between fields, which a schema cannot say. */
+function checkTogether(recipe: Recipe): void {
+  const { evaluation, data, algorithm } = recipe;
+  const most = Math.max(...evaluation.passAt);
+  if (most > evaluation.attempts)
+    throw new RecipeError(
+      `evaluation.passAt has ${most}, more than evaluation.attempts, which is ${evaluation.attempts}`,
+    );
+  if (data.source === "file" && (data.file === "" || data.heldOutFile === ""))
+    throw new RecipeError("data.source is file: data.file and data.heldOutFile must name one each");
+  if (algorithm.kind === "grpo-roc" && algorithm.oversampling < 2)
+    throw new RecipeError(
+      "algorithm.oversampling must be at least 2 under grpo-roc: else there is nothing to choose",
+    );
+}
+
+/** @throws RecipeError with the path, what is there and what is allowed */
+export function recipeOf(document: unknown): Recipe {
+  const filled = Value.Default(RecipeSchema, structuredClone(document));
+  const [first] = Value.Errors(RecipeSchema, filled);
+  if (first !== undefined) {
+    const pointer = first.instancePath;
+    const extra = (first.params as { additionalProperties?: readonly string[] }).additionalProperties?.[0];
+    throw new RecipeError(
+      extra === undefined
+        ? `${dotted(pointer)} ${first.message}, and is ${JSON.stringify(Value.Pointer.Get(filled, pointer))}`
+        : `${dotted(`${pointer}/${extra}`)} is not known`,
+    );
+  }
+  const recipe = filled as Recipe;
+  checkTogether(recipe);
+  return recipe;
+}
+
+/**
+ * @param file a YAML recipe, or null for the defaults: the built-in puzzles on the embedded model
+ * @param overrides `a.b=c` words, the later ones over the earlier
+ */
+export function readRecipe(file: string | null, overrides: readonly string[]): Recipe {
+  const document = file === null ? {} : readYaml(file);
+  if (typeof document !== "object" || document === null || Array.isArray(document))
+    throw new RecipeError(`${file} must hold a mapping`);
+  for (const word of overrides) override(document as Record<string, unknown>, word);
+  return recipeOf(document);
+}

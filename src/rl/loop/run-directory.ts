@@ -1,0 +1,123 @@
+/**
+ * What a run leaves on disk; docs/training.md has the layout. Lines are appended whole; a checkpoint appears under its
+ * name only when all of it is written, so whatever interrupts a run, its last good checkpoint is there.
+ */
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  statSync,
+} from "node:fs";
+import { rename, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import type { Metrics } from "../ports.ts";
+
+/** A line of metrics.jsonl. */
+export interface MetricsLine {
+  readonly phase: "sft" | "rl" | "eval";
+  readonly stage: string;
+  /** Steps done: of imitation in phase `sft`, else policy steps of the whole run. */
+  readonly step: number;
+  /** Seconds since the epoch. */
+  readonly time: number;
+  readonly metrics: Metrics;
+}
+
+const CHECKPOINTS = "checkpoints";
+const STATE = "state.json";
+const isWhole = (directory: string): boolean => existsSync(path.join(directory, STATE));
+
+export class RunDirectory {
+  readonly path: string;
+
+  /** Makes the directory when it is not there. */
+  constructor(directory: string) {
+    this.path = path.resolve(directory);
+    for (const part of [CHECKPOINTS, "transcripts"])
+      mkdirSync(path.join(this.path, part), { recursive: true });
+  }
+
+  file(...names: readonly string[]): string {
+    return path.join(this.path, ...names);
+  }
+
+  async writeConfig(config: unknown): Promise<void> {
+    await writeWhole(this.file("config.json"), `${JSON.stringify(config, null, 2)}\n`);
+  }
+
+  readConfig(): unknown {
+    return JSON.parse(readFileSync(this.file("config.json"), "utf8")) as unknown;
+  }
+
+  logMetrics({ metrics, ...head }: MetricsLine): void {
+    appendFileSync(this.file("metrics.jsonl"), `${JSON.stringify({ ...head, ...metrics })}\n`);
+  }
+
+  /** Bytes of metrics.jsonl: where a run that is resumed goes on. */
+  metricsBytes(): number {
+    const file = this.file("metrics.jsonl");
+    return existsSync(file) ? statSync(file).size : 0;
+  }
+
+  /** Forgets what was measured after a checkpoint. */
+  cutMetrics(bytes: number): void {
+    const file = this.file("metrics.jsonl");
+    if (existsSync(file)) truncateSync(file, Math.min(bytes, statSync(file).size));
+  }
+
+  /** One file for each step; written anew when a step is repeated after a resume. */
+  async writeTranscripts(name: string, rows: readonly unknown[]): Promise<void> {
+    const text = rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+    await writeWhole(this.file("transcripts", `${name}.jsonl`), text);
+  }
+
+  /**
+   * Writes a checkpoint.
+   * @param fill writes into the directory it is given, which is not the final one, and returns the loop's state
+   * @throws what writing throws; the checkpoints that were there before are untouched then
+   */
+  async writeCheckpoint(
+    step: number,
+    kept: number,
+    fill: (directory: string) => Promise<unknown>,
+  ): Promise<void> {
+    const final = this.file(CHECKPOINTS, `step-${String(step).padStart(6, "0")}`);
+    const draft = `${final}.draft`;
+    rmSync(draft, { recursive: true, force: true });
+    mkdirSync(draft);
+    try {
+      const state = await fill(draft);
+      await writeFile(path.join(draft, STATE), `${JSON.stringify(state)}\n`, { flush: true });
+      await rm(final, { recursive: true, force: true });
+      await rename(draft, final);
+    } catch (error) {
+      rmSync(draft, { recursive: true, force: true });
+      throw error;
+    }
+    for (const old of this.#checkpoints().slice(0, -kept)) await rm(old, { recursive: true, force: true });
+  }
+
+  /** The newest complete checkpoint, or null. */
+  lastCheckpoint(): { readonly directory: string; readonly state: unknown } | null {
+    const directory = this.#checkpoints().at(-1);
+    if (directory === undefined) return null;
+    return { directory, state: JSON.parse(readFileSync(path.join(directory, STATE), "utf8")) as unknown };
+  }
+
+  #checkpoints(): string[] {
+    return readdirSync(this.file(CHECKPOINTS))
+      .filter((name) => /^step-\d+$/.test(name))
+      .sort()
+      .map((name) => this.file(CHECKPOINTS, name))
+      .filter(isWhole);
+  }
+}
+
+async function writeWhole(file: string, content: string): Promise<void> {
+  await writeFile(`${file}.draft`, content);
+  await rename(`${file}.draft`, file);
+}

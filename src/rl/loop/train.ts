@@ -1,0 +1,122 @@
+/**
+ * The loop, top to bottom: imitation, then stages of policy steps, with evaluations and checkpoints between.
+ *
+ * All randomness goes by the step's number, so the state of a run is the engine's weights and the few numbers of
+ * `Place`: a run that is resumed goes on as if it had not been interrupted.
+ */
+import path from "node:path";
+import type { Metrics } from "../ports.ts";
+import { isOver, leftOut, problemsOfStep } from "./curriculum.ts";
+import { evaluate } from "./evaluate.ts";
+import { imitate } from "./imitate.ts";
+import { policyStep } from "./policy-step.ts";
+import type { Stage } from "./recipe-schema.ts";
+import type { World } from "./world.ts";
+
+/** How far a run is. */
+interface Place {
+  /** Policy steps done. */
+  readonly step: number;
+  /** Place of the present stage in the recipe. */
+  readonly stage: number;
+  /** Policy steps done of it. */
+  readonly stageStep: number;
+  /** Problems that the stage leaves out; null before it began. */
+  readonly leftOut: readonly string[] | null;
+  /** The stage's steps that its rule for moving on may look at, oldest first. */
+  readonly history: readonly Metrics[];
+  /** The last evaluation. */
+  readonly evaluated: Metrics;
+}
+
+interface SavedState extends Place {
+  /** What the engine's `load` takes; a file's name when it lies in the checkpoint. */
+  readonly weights: string;
+  readonly metricsBytes: number;
+}
+
+const START: Place = { step: 0, stage: 0, stageStep: 0, leftOut: null, history: [], evaluated: {} };
+
+/** Trains as the recipe says and returns the last evaluation. */
+export async function train(world: World): Promise<Metrics> {
+  let place = await resume(world);
+  if (place === null) {
+    if (world.recipe.sft.steps > 0) await imitate(world);
+    else await world.engine.publish();
+    place = { ...START, evaluated: await evaluate(world, "sft", 0) };
+    await checkpoint(world, place);
+  }
+  for (const stage of world.recipe.stages.slice(place.stage)) {
+    const { step, evaluated, stage: at } = await runStage(world, stage, place);
+    place = { ...START, step, evaluated, stage: at + 1 };
+  }
+  return place.evaluated;
+}
+
+/** Steps of one stage until its number or its rule is met. */
+async function runStage(world: World, stage: Stage, from: Place): Promise<Place> {
+  const { algorithm, evaluation, run } = world.recipe;
+  let place = from.leftOut === null ? await beginStage(world, stage, from) : from;
+  const out = new Set(place.leftOut);
+  const problems = world.train.filter(({ id }) => !out.has(id));
+  const isDone = (): boolean => place.stageStep >= stage.steps || isOver(stage, place.history);
+  while (!isDone()) {
+    world.signal?.throwIfAborted();
+    const seed = [run.seed, "problems", stage.name];
+    const some = problemsOfStep(problems, algorithm.prompts, place.stageStep, seed);
+    const step = place.step + 1;
+    const metrics = await policyStep(world, stage, step, some);
+    world.run.logMetrics({ phase: "rl", stage: stage.name, step, time: Date.now() / 1000, metrics });
+    world.progress.step("rl", stage.name, step, metrics);
+    const window = stage.until?.window ?? 0;
+    const history = window === 0 ? [] : [...place.history, metrics].slice(-window);
+    place = { ...place, step, stageStep: place.stageStep + 1, history };
+    if (isDone() || step % evaluation.every === 0)
+      place = { ...place, evaluated: await evaluate(world, stage.name, step) };
+    if (isDone() || step % run.checkpointEvery === 0) await checkpoint(world, place);
+  }
+  return place;
+}
+
+async function beginStage(world: World, stage: Stage, from: Place): Promise<Place> {
+  world.progress.note(`stage ${stage.name}: up to ${stage.steps} steps`);
+  if (stage.resetOptimizer) await world.engine.resetOptimizer();
+  return { ...from, leftOut: await leftOut(world, stage) };
+}
+
+/** A checkpoint that cannot be written is told and passed over: the last good one is still there. */
+async function checkpoint(world: World, place: Place): Promise<void> {
+  const { run, engine, recipe } = world;
+  try {
+    await run.writeCheckpoint(place.step, recipe.run.checkpointsKept, async (directory) => {
+      const reference = await engine.save(path.join(directory, "weights"));
+      const isInside = reference.startsWith(`${directory}${path.sep}`);
+      const weights = isInside ? path.basename(reference) : reference;
+      return { ...place, weights, metricsBytes: run.metricsBytes() } satisfies SavedState;
+    });
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "";
+    if (!DISK_ERRORS.has(code) && !DISK_ERRORS.has(causeCode(error))) throw error;
+    world.progress.note(
+      `no checkpoint at step ${place.step}, the last one stays: ${(error as Error).message}`,
+    );
+  }
+}
+
+const DISK_ERRORS: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
+
+function causeCode(error: unknown): string {
+  return ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code ?? "";
+}
+
+/** Goes back to the last checkpoint; null when there is none. */
+async function resume(world: World): Promise<Place | null> {
+  const found = world.run.lastCheckpoint();
+  if (found === null) return null;
+  const { weights, metricsBytes, ...place } = found.state as SavedState;
+  const isName = path.basename(weights) === weights;
+  await world.engine.load(isName ? path.join(found.directory, weights) : weights);
+  world.run.cutMetrics(metricsBytes);
+  world.progress.note(`resumed after step ${place.step}`);
+  return place;
+}
