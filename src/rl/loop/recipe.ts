@@ -1,7 +1,9 @@
 /** A run's recipe: a YAML file, overridden by `a.b=c` words, checked against one schema. */
 import { readFileSync } from "node:fs";
+import type { Static, TSchema } from "typebox";
 import { Value } from "typebox/value";
 import { parse } from "yaml";
+import { BACKENDS } from "../policies/registry.ts";
 import { RecipeSchema, type Recipe } from "./recipe-schema.ts";
 
 /** The recipe cannot be read; the message says where and what is allowed. */
@@ -58,22 +60,29 @@ function checkTogether(recipe: Recipe): void {
     );
 }
 
+/** Fills in defaults and checks. @param place path of the value in the recipe, for messages */
+function settle<const T extends TSchema>(schema: T, value: unknown, place: string): Static<T> {
+  const filled = Value.Default(schema, structuredClone(value));
+  const [first] = Value.Errors(schema, filled);
+  if (first === undefined) return filled as Static<T>;
+  const pointer = place + first.instancePath;
+  const extra = (first.params as { additionalProperties?: readonly string[] }).additionalProperties?.[0];
+  if (extra !== undefined) throw new RecipeError(`${dotted(`${pointer}/${extra}`)} is not known`);
+  const found = JSON.stringify(Value.Pointer.Get(filled, first.instancePath));
+  throw new RecipeError(`${dotted(pointer)} ${first.message}, and is ${found}`);
+}
+
 /** @throws RecipeError with the path, what is there and what is allowed */
 export function recipeOf(document: unknown): Recipe {
-  const filled = Value.Default(RecipeSchema, structuredClone(document));
-  const [first] = Value.Errors(RecipeSchema, filled);
-  if (first !== undefined) {
-    const pointer = first.instancePath;
-    const extra = (first.params as { additionalProperties?: readonly string[] }).additionalProperties?.[0];
+  const recipe: Recipe = settle(RecipeSchema, document, "");
+  const { backend, ...settings } = recipe.engine;
+  const known = BACKENDS[backend];
+  if (known === undefined)
     throw new RecipeError(
-      extra === undefined
-        ? `${dotted(pointer)} ${first.message}, and is ${JSON.stringify(Value.Pointer.Get(filled, pointer))}`
-        : `${dotted(`${pointer}/${extra}`)} is not known`,
+      `engine.backend is ${JSON.stringify(backend)}; there are: ${Object.keys(BACKENDS).join(", ")}`,
     );
-  }
-  const recipe = filled as Recipe;
   checkTogether(recipe);
-  return recipe;
+  return { ...recipe, engine: { backend, ...settle(known.settings, settings, "/engine") } };
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Puzzle } from "./problem.ts";
 
 export interface PuzzleOptions {
   readonly families: readonly FamilyName[];
-  /** Puzzles in all, spread evenly over the families. */
+  /** Puzzles at most, spread evenly over the families that still have some. */
   readonly count: number;
   readonly seed: number;
   /** Which side of the split; a puzzle is on the same side whatever the seed. */
@@ -23,17 +23,18 @@ function isHeldOut(tiny: string): boolean {
   return hashOf("held-out", tiny) % HELD_OUT_ONE_IN === 0;
 }
 
-/** @throws RangeError when the families have fewer different puzzles */
+/** Fewer than `count` when the families have no more. */
 export function makePuzzles({ families, count, seed, split, dialect }: PuzzleOptions): Puzzle[] {
-  const perFamily = families.map((family) => puzzlesOf(family, seed, split, dialect));
-  return Array.from({ length: count }, (_, index) => {
-    const { value } = (perFamily[index % perFamily.length] as Generator<Puzzle, undefined>).next();
-    if (value === undefined)
-      throw new RangeError(
-        `the ${families[index % families.length]} puzzles are used up after ${index} of ${count} in all`,
-      );
-    return value;
-  });
+  let open = families.map((family) => puzzlesOf(family, seed, split, dialect));
+  const puzzles: Puzzle[] = [];
+  while (open.length > 0 && puzzles.length < count) {
+    const drawn = open
+      .map((one) => ({ one, value: one.next().value }))
+      .filter(({ value }) => value !== undefined);
+    open = drawn.map(({ one }) => one);
+    puzzles.push(...drawn.map(({ value }) => value as Puzzle).slice(0, count - puzzles.length));
+  }
+  return puzzles;
 }
 
 function* puzzlesOf(
