@@ -68,12 +68,22 @@ static bool mount_scratch(const struct slot_options *options, char why[256]) {
     return true;
 }
 
+/* Where the fork server makes root directories of sessions. A copy of the slot's own root has none of them in it. */
+static bool mount_branches(struct slot *slot, const struct slot_options *options, char why[256]) {
+    if (mount("branches", BRANCHES, "tmpfs", MS_NOSUID | MS_NODEV, "size=1m,mode=0755") != 0) return failed(why, "mount " BRANCHES);
+    if (mount(NULL, BRANCHES, NULL, MS_UNBINDABLE, NULL) != 0) return failed(why, "make " BRANCHES " unbindable");
+    slot->branches = open(BRANCHES, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (slot->branches < 0) return failed(why, "open " BRANCHES);
+    return cgroup_open_roots(&slot->roots, options->cgroup_root, options->cgroup_v2) || failed(why, "open the sessions' cgroups");
+}
+
 static bool enter_namespaces(struct slot *slot, const struct slot_options *options, char why[256]) {
     if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWCGROUP) != 0) return failed(why, "unshare");
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) return failed(why, "make mounts private");
     slot->proc = open_detached_proc();
     if (slot->proc < 0) return failed(why, "detached proc");
     if (!mount_scratch(options, why)) return false;
+    if (slot->sessions && !mount_branches(slot, options, why)) return false;
     if (mount("proc", "/proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2,subset=pid") != 0) {
         return failed(why, "mount proc");
     }
@@ -94,11 +104,11 @@ static bool enter_directory(struct slot *slot, char why[256]) {
     return scratch_enter(slot) || failed(why, "make the slot's directory");
 }
 
-static bool set_rlimits(char why[256]) {
-    static const struct {
+static bool set_rlimits(const struct slot *slot, char why[256]) {
+    const struct {
         int resource;
         rlim_t value;
-    } limits[] = {{RLIMIT_CORE, 0}, {RLIMIT_MEMLOCK, 65536}, {RLIMIT_MSGQUEUE, 0}, {RLIMIT_NOFILE, 1024},
+    } limits[] = {{RLIMIT_CORE, 0}, {RLIMIT_MEMLOCK, 65536}, {RLIMIT_MSGQUEUE, 0}, {RLIMIT_NOFILE, slot->sessions ? 4096 : 1024},
                   {RLIMIT_NICE, 0}, {RLIMIT_RTPRIO, 0}, {RLIMIT_SIGPENDING, 1024}};
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         struct rlimit now, wanted = {limits[i].value, limits[i].value};
@@ -125,11 +135,15 @@ static bool keep_capabilities(uint32_t kept) {
 
 bool capabilities_drop_all(void) { return keep_capabilities(0); }
 
+bool capabilities_keep_chroot(void) { return keep_capabilities(1u << CAP_SYS_CHROOT); }
+
 /* Leaves the slot what it needs for its children, and its children, once they changed their user, nothing. */
 static bool drop_capabilities(const struct slot *slot, char why[256]) {
     uint32_t kept = 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_KILL | 1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE;
     /* To read how much memory its calls have. */
     if (slot->watched) kept |= 1u << CAP_SYS_PTRACE;
+    /* Its interpreters have it. */
+    if (slot->sessions) kept |= 1u << CAP_SYS_CHROOT;
     /* To remove files of another user from a directory. */
     if (slot->directory) kept |= 1u << CAP_FOWNER;
     if (!keep_capabilities(kept)) return failed(why, "capset");
@@ -184,6 +198,7 @@ bool slot_confine(struct slot *slot, const struct slot_options *options, char wh
     slot->readable = options->readable;
     slot->shares_user = options->uid == getuid();
     slot->disk_bytes = options->disk_bytes;
+    slot->sessions = options->sessions;
     slot->own_from = options->own_from ? options->own_from : 3;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || setsid() < 0) return failed(why, "setsid");
     if (slot->watched) cgroup_none(&slot->cgroup);
@@ -193,7 +208,7 @@ bool slot_confine(struct slot *slot, const struct slot_options *options, char wh
     slot->report = mmap(NULL, REPORT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (slot->report == MAP_FAILED) return failed(why, "map the report");
     if (!(slot->directory ? enter_directory(slot, why) : enter_namespaces(slot, options, why))) return false;
-    if (!open_child_events(slot, why) || !set_rlimits(why)) return false;
+    if (!open_child_events(slot, why) || !set_rlimits(slot, why)) return false;
     umask(022);
     /* Refused where the user namespace has one group only: its processes keep those that the service has. */
     if (setgroups(0, NULL) != 0 && !slot->shares_user) return failed(why, "setgroups");
@@ -201,9 +216,10 @@ bool slot_confine(struct slot *slot, const struct slot_options *options, char wh
     if (slot->own_from > 3 && !lift_descriptors(slot, why)) return false;
     slot->heap_bytes = watch_heap_bytes(slot);
     if (!drop_capabilities(slot, why)) return false;
-    /* Without namespaces the processes of calls are given a Landlock domain, and the slot, which reads /proc, is not. */
-    if (!slot->directory && !landlock_install(slot->proc, why)) return false;
-    if (!filter_install(why)) return false;
+    /* Without namespaces the processes of calls are given a Landlock domain, and the slot, which reads /proc, is not; nor is one
+     * that moves sessions between cgroups. */
+    if (!slot->directory && !slot->sessions && !landlock_install(slot->proc, why)) return false;
+    if (!filter_install(slot->sessions, why)) return false;
     slot->cgroup.baseline_bytes = cgroup_peak_reset(&slot->cgroup);
     return true;
 }

@@ -69,7 +69,7 @@ static const int DENIED[] = {
 /* Runs the next `count` instructions only when the accumulator equals `value`. */
 #define WHEN(value, count) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, (count))
 
-bool filter_install(char why[256]) {
+bool filter_install(bool sessions, char why[256]) {
     struct sock_filter program[2 * COUNT(DENIED) + 64];
     size_t n = 0;
     program[n++] = (struct sock_filter)LOAD(arch);
@@ -119,6 +119,7 @@ bool filter_install(char why[256]) {
     program[n++] = (struct sock_filter)REFUSE(EPERM);
     program[n++] = (struct sock_filter)RETURN(SECCOMP_RET_ALLOW);
     for (size_t i = 0; i < COUNT(DENIED); i++) {
+        if (sessions && DENIED[i] == SYS_chroot) continue;
         program[n++] = (struct sock_filter)WHEN((uint32_t)DENIED[i], 1);
         program[n++] = (struct sock_filter)REFUSE(EPERM);
     }
@@ -258,6 +259,31 @@ bool landlock_install(int proc_directory, char why[256]) {
     if (!installed) snprintf(why, 256, "Landlock domain: %s", strerror(errno));
     close(ruleset);
     return installed;
+}
+
+bool landlock_install_session(int proc_directory, int branches, char why[256]) {
+    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    if (abi < 1) return true;
+    uint64_t all = RIGHTS_V1 | (abi >= 2 ? RIGHT_REFER : 0) | (abi >= 3 ? RIGHT_TRUNCATE : 0) | (abi >= 5 ? RIGHT_IOCTL_DEVICE : 0);
+    struct ruleset attributes = {all, abi >= 4 ? NET_RIGHTS : 0, abi >= 6 ? SCOPE_ALL : 0};
+    int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attributes, abi >= 6 ? 24 : abi >= 4 ? 16 : 8, 0);
+    /* No device files: mounts refuse to use them, this to make them. */
+    uint64_t writing = all & ~(LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK);
+    bool installed = ruleset >= 0 && landlock_allow_path(ruleset, "/", READ_RIGHTS) && landlock_allow(ruleset, branches, writing) &&
+                     landlock_allow(ruleset, proc_directory, READ_RIGHTS) && syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
+    if (!installed) snprintf(why, 256, "Landlock domain: %s", strerror(errno));
+    if (ruleset >= 0) close(ruleset);
+    return installed;
+}
+
+void landlock_scope(void) {
+    struct ruleset attributes = {0, 0, SCOPE_ALL};
+    if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) < 6) return;
+    int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0);
+    if (ruleset < 0) return;
+    /* Refused in the sixteenth generation of forks of forks, which then has the domain of its parent. */
+    syscall(SYS_landlock_restrict_self, ruleset, 0);
+    close(ruleset);
 }
 
 #define DEVICE_RIGHTS (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE)

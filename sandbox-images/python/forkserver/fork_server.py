@@ -25,9 +25,10 @@ import sys
 import _slot
 import preload
 import program
+import session
 
-OPEN, RESIZE, READY, FAILED, DONE = 16, 17, 18, 19, 20
-CELL, EXEC, FRESH_RANDOM, FINISH = 1, 2, 4, 8
+OPEN, RESIZE, READY, FAILED, DONE, BRANCH, PRUNE = 16, 17, 18, 19, 20, 21, 22
+CELL, EXEC, FRESH_RANDOM, FINISH, SESSION = 1, 2, 4, 8, 16
 FRAME_BYTES_MAX = 1 << 16
 DESCRIPTORS_MAX = 1 << 16
 
@@ -82,6 +83,7 @@ def carry_out(connection, options, pids, kind, message):
             f"{options['directory']}/{message['leaf']}" if options["directory"] else "",
             options["readable"],
             connection.fileno(),
+            message.get("sessions", False),
         )
         if not isinstance(opened, int):
             return opened
@@ -93,6 +95,13 @@ def carry_out(connection, options, pids, kind, message):
                 file.write(str(message["disk_bytes"]))
         else:
             _slot.resize(message["pid"], message["disk_bytes"], options["inodes"])
+        send(connection, DONE, {"index": message["index"], "pid": message["pid"]})
+    elif kind == BRANCH:
+        _slot.branch(message["pid"], message["sessions"], message["disk_bytes"], options["inodes"])
+        send(connection, DONE, {"index": message["index"], "pid": message["pid"]})
+    elif kind == PRUNE:
+        for session in message["sessions"]:
+            _slot.prune(message["pid"], session)
         send(connection, DONE, {"index": message["index"], "pid": message["pid"]})
     return None
 
@@ -140,6 +149,8 @@ def main():
     _slot.compact()
     flags, source, argv, env, report = serve(connection, options)
     # From here on this is the process of one call, confined, with its own user and standard streams.
+    if flags & SESSION:
+        session.serve(env)
     if flags & EXEC:
         program.execute(argv, env)
     program.run(

@@ -114,12 +114,6 @@ bool frame_write(int fd, uint8_t kind, const struct buffer *body) {
     return true;
 }
 
-/* A reader over a body; once it ran past the end `ok` is false and everything reads as zero. */
-struct reader {
-    const uint8_t *at, *end;
-    bool ok;
-};
-
 static const uint8_t *take(struct reader *reader, size_t length) {
     static const uint8_t zero[8];
     if (!reader->ok || (size_t)(reader->end - reader->at) < length) {
@@ -131,17 +125,19 @@ static const uint8_t *take(struct reader *reader, size_t length) {
     return at;
 }
 
-static uint32_t take_u32(struct reader *reader) {
+uint8_t take_u8(struct reader *reader) { return *take(reader, 1); }
+
+uint32_t take_u32(struct reader *reader) {
     const uint8_t *raw = take(reader, 4);
     return raw[0] | raw[1] << 8 | raw[2] << 16 | (uint32_t)raw[3] << 24;
 }
 
-static uint64_t take_u64(struct reader *reader) {
+uint64_t take_u64(struct reader *reader) {
     uint64_t low = take_u32(reader);
     return low | (uint64_t)take_u32(reader) << 32;
 }
 
-static struct bytes take_bytes(struct reader *reader) {
+struct bytes take_bytes(struct reader *reader) {
     struct bytes bytes = {NULL, take_u32(reader)};
     bytes.data = take(reader, bytes.length);
     if (!reader->ok) bytes.length = 0;
@@ -171,7 +167,7 @@ bool request_parse(struct request *request, uint8_t *body, uint32_t length) {
     memset(request, 0, sizeof *request);
     request->body = body;
     request->body_length = length;
-    request->flags = *take(&reader, 1);
+    request->flags = take_u8(&reader);
     request->wall_ms = take_u64(&reader);
     request->cpu_ms = take_u64(&reader);
     request->memory_bytes = take_u64(&reader);

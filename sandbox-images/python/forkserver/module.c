@@ -10,6 +10,7 @@
 #include <grp.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 static PyObject *bytes_list(const struct strings *strings) {
     PyObject *list = PyList_New(strings->count);
@@ -32,7 +33,7 @@ static PyObject *describe_request(const struct slot *slot, struct request *reque
 }
 
 PyDoc_STRVAR(open_slot_doc,
-"open_slot(index, uid, disk_bytes, inodes, control_path, cgroup_root, cgroup_leaf, cgroup_v2, directory, readable, keep_out)\n"
+"open_slot(index, uid, disk_bytes, inodes, control_path, cgroup_root, cgroup_leaf, cgroup_v2, directory, readable, keep_out, sessions)\n"
 "-> pid | request\n\n"
 "Forks a slot process into a new pid namespace, or, where `directory` is not empty, into none. It connects to the engine and forks one process for each\n"
 "call. In the fork server returns the slot's pid. In the process of a call returns the request as\n"
@@ -42,14 +43,15 @@ static PyObject *open_slot(PyObject *self, PyObject *args) {
     (void)self;
     struct slot_options options = {0};
     unsigned long long disk_bytes, inodes;
-    int v2, keep_out;
-    if (!PyArg_ParseTuple(args, "IIKKssspssi", &options.index, &options.uid, &disk_bytes, &inodes, &options.control_path, &options.cgroup_root,
-                          &options.cgroup_leaf, &v2, &options.directory, &options.readable, &keep_out)) {
+    int v2, keep_out, sessions;
+    if (!PyArg_ParseTuple(args, "IIKKssspssip", &options.index, &options.uid, &disk_bytes, &inodes, &options.control_path, &options.cgroup_root,
+                          &options.cgroup_leaf, &v2, &options.directory, &options.readable, &keep_out, &sessions)) {
         return NULL;
     }
     options.disk_bytes = disk_bytes;
     options.inodes = inodes;
     options.cgroup_v2 = v2 != 0;
+    options.sessions = sessions != 0;
     struct slot *slot;
     struct request *request;
     pid_t pid = slot_open(&options, keep_out, &slot, &request);
@@ -101,10 +103,121 @@ static PyObject *confine(PyObject *self, PyObject *args) {
     bool done = !own_user || (setgroups(0, NULL) == 0 && setresgid(uid, uid, uid) == 0 && setresuid(uid, uid, uid) == 0);
     done = done && capabilities_drop_all() && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0;
     if (!done) return PyErr_SetFromErrno(PyExc_OSError);
-    if (!landlock_install_process(readable, NULL, why) || !filter_install(why) || !filter_install_process(own_user, why)) {
+    if (!landlock_install_process(readable, NULL, why) || !filter_install(false, why) || !filter_install_process(own_user, why)) {
         PyErr_SetString(PyExc_OSError, why);
         return NULL;
     }
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(branch_doc,
+"branch(slot_pid, sessions, disk_bytes, inodes) -> None\n\n"
+"Makes root directories for these sessions, given by their numbers, in a family's slot, each with scratch of its own.");
+
+static PyObject *branch(PyObject *self, PyObject *args) {
+    (void)self;
+    int pid;
+    PyObject *list;
+    unsigned long long disk_bytes, inodes;
+    uint32_t sessions[256];
+    if (!PyArg_ParseTuple(args, "iO!KK", &pid, &PyList_Type, &list, &disk_bytes, &inodes)) return NULL;
+    Py_ssize_t count = PyList_GET_SIZE(list);
+    if (count > (Py_ssize_t)(sizeof sessions / sizeof *sessions)) {
+        PyErr_SetString(PyExc_ValueError, "too many sessions");
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) sessions[i] = (uint32_t)PyLong_AsUnsignedLong(PyList_GET_ITEM(list, i));
+    if (PyErr_Occurred()) return NULL;
+    if (!slot_branch(pid, sessions, (size_t)count, disk_bytes, inodes)) return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(prune_doc, "prune(slot_pid, session) -> None\n\nRemoves the root directory of a session that ended.");
+
+static PyObject *prune(PyObject *self, PyObject *args) {
+    (void)self;
+    int pid;
+    unsigned int session;
+    if (!PyArg_ParseTuple(args, "iI", &pid, &session)) return NULL;
+    if (!slot_prune(pid, session)) return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(session_next_doc,
+"session_next() -> (flags, source) | reseed | message\n\n"
+"In a session's interpreter: waits for an order. Of a call its flags and source, of a fork whether to seed anew; a text says\n"
+"why a call could not be made ready.");
+
+static PyObject *next_order(PyObject *self, PyObject *ignored) {
+    (void)self;
+    (void)ignored;
+    struct packet order, failure;
+    struct request request = {0};
+    bool taken;
+    Py_BEGIN_ALLOW_THREADS
+    taken = session_next(&order, &request, &failure);
+    Py_END_ALLOW_THREADS
+    if (!taken) {
+        request_free(&request);
+        return PyUnicode_FromString(failure.text);
+    }
+    if (order.kind == ORDER_FORK) return PyBool_FromLong(order.value);
+    PyObject *call = Py_BuildValue("(iy#)", request.flags, (const char *)request.source.data, (Py_ssize_t)request.source.length);
+    request_free(&request);
+    return call;
+}
+
+PyDoc_STRVAR(session_ready_doc, "session_ready() -> None\n\nTells the slot that this interpreter takes orders.");
+
+static PyObject *ready(PyObject *self, PyObject *ignored) {
+    (void)self;
+    (void)ignored;
+    session_answer(ANSWER_READY, 0, NULL, NULL, 0);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(session_done_doc, "session_done(code, report) -> None\n\nTells the slot that the call is done.");
+
+static PyObject *done(PyObject *self, PyObject *args) {
+    (void)self;
+    int code;
+    const char *text;
+    Py_ssize_t length;
+    if (!PyArg_ParseTuple(args, "iy#", &code, &text, &length)) return NULL;
+    session_answer(ANSWER_DONE, code, NULL, text, (size_t)length < REPORT_BYTES ? (size_t)length : 0);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(session_fork_doc,
+"session_fork() -> bool\n\n"
+"Forks this interpreter as it was ordered: True in the fork, once its files are its own. Ends a fork that fails.");
+
+static PyObject *fork_here(PyObject *self, PyObject *ignored) {
+    (void)self;
+    (void)ignored;
+    char why[120] = "";
+    PyOS_BeforeFork();
+    int side = session_fork();
+    int error = errno;
+    if (side != 0) {
+        PyOS_AfterFork_Parent();
+        session_answer(ANSWER_FORKED, side < 0 ? error : 0, NULL, NULL, 0);
+        Py_RETURN_FALSE;
+    }
+    PyOS_AfterFork_Child();
+    if (!session_branch(why)) {
+        session_answer(ANSWER_READY, EIO, why, NULL, 0);
+        _exit(1);
+    }
+    Py_RETURN_TRUE;
+}
+
+PyDoc_STRVAR(session_own_doc, "session_own() -> None\n\nEnds this process unless it is a session's interpreter.");
+
+static PyObject *assert_own(PyObject *self, PyObject *ignored) {
+    (void)self;
+    (void)ignored;
+    session_assert_own();
     Py_RETURN_NONE;
 }
 
@@ -120,6 +233,13 @@ static PyMethodDef methods[] = {
     {"open_slot", open_slot, METH_VARARGS, open_slot_doc},
     {"resize", resize, METH_VARARGS, resize_doc},
     {"compact", compact_heap, METH_NOARGS, compact_doc},
+    {"branch", branch, METH_VARARGS, branch_doc},
+    {"prune", prune, METH_VARARGS, prune_doc},
+    {"session_next", next_order, METH_NOARGS, session_next_doc},
+    {"session_ready", ready, METH_NOARGS, session_ready_doc},
+    {"session_done", done, METH_VARARGS, session_done_doc},
+    {"session_fork", fork_here, METH_NOARGS, session_fork_doc},
+    {"session_own", assert_own, METH_NOARGS, session_own_doc},
     {"landlock_abi", landlock_abi, METH_NOARGS, landlock_abi_doc},
     {"protect", protect, METH_NOARGS, protect_doc},
     {"confine", confine, METH_VARARGS, confine_doc},

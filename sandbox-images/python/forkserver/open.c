@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,7 +29,8 @@ static void slot_process(struct slot *slot, struct slot_options *options, struct
     }
     if (!frame_write(slot->control, FRAME_HELLO, &hello)) _exit(1);
     buffer_free(&hello);
-    serve(slot, request);
+    if (options->sessions) family_serve(slot, request);
+    else serve(slot, request);
 }
 
 pid_t slot_open(struct slot_options *options, int keep_out, struct slot **slot, struct request **request) {
@@ -76,6 +78,58 @@ bool slot_resize(pid_t slot, uint64_t disk_bytes, uint64_t inodes) {
     if (status != 0) errno = WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
     return status == 0;
 }
+
+static bool branch(uint32_t session, const char *scratch) {
+    static const struct {
+        const char *name, *target;
+    } places[] = {{BRANCHES "/work", "work"}, {BRANCHES "/tmp", "tmp"}, {BRANCHES "/shm", "dev/shm"}};
+    char root[64], staging[96], source[128], target[128];
+    snprintf(root, sizeof root, BRANCHES "/%u", session);
+    snprintf(staging, sizeof staging, "%s" BRANCHES, root);
+    if (mkdir(root, 0755) != 0 || mount("/", root, NULL, MS_BIND | MS_REC, NULL) != 0) return false;
+    if (mount("scratch", staging, "tmpfs", MS_NOSUID | MS_NODEV, scratch) != 0) return false;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        snprintf(source, sizeof source, "%s%s", root, places[i].name);
+        snprintf(target, sizeof target, "%s/%s", root, places[i].target);
+        if (mkdir(source, 0) != 0 || chmod(source, 01777) != 0 || mount(source, target, NULL, MS_BIND, NULL) != 0) return false;
+    }
+    return umount2(staging, MNT_DETACH) == 0;
+}
+
+static bool prune(uint32_t session) {
+    char root[64];
+    snprintf(root, sizeof root, BRANCHES "/%u", session);
+    return umount2(root, MNT_DETACH) == 0 && rmdir(root) == 0;
+}
+
+/* In a process of its own, which shares this one's memory while this one waits: a copy of the heap would cost more than the mounts. */
+static bool in_mounts_of(pid_t slot, const uint32_t *sessions, size_t count, const char *scratch) {
+    int status;
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/ns/mnt", slot);
+    int ns = open(path, O_RDONLY | O_CLOEXEC);
+    if (ns < 0) return false;
+    pid_t worker = vfork();
+    if (worker == 0) {
+        bool done = setns(ns, CLONE_NEWNS) == 0;
+        for (size_t i = 0; done && i < count; i++) done = scratch ? branch(sessions[i], scratch) : prune(sessions[i]);
+        _exit(done ? 0 : errno);
+    }
+    int error = errno;
+    close(ns);
+    errno = error;
+    if (worker < 0 || waitpid(worker, &status, 0) != worker) return false;
+    if (status != 0) errno = WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
+    return status == 0;
+}
+
+bool slot_branch(pid_t slot, const uint32_t *sessions, size_t count, uint64_t disk_bytes, uint64_t inodes) {
+    char scratch[128];
+    snprintf(scratch, sizeof scratch, "size=%llu,nr_inodes=%llu,mode=0755", (unsigned long long)disk_bytes, (unsigned long long)inodes);
+    return in_mounts_of(slot, sessions, count, scratch);
+}
+
+bool slot_prune(pid_t slot, uint32_t session) { return in_mounts_of(slot, &session, 1, NULL); }
 
 int slot_landlock_abi(void) {
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);

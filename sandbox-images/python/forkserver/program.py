@@ -86,19 +86,19 @@ def _run_cell(source):
     exec(code, _namespace)
     if last is None:
         return None
-    flags = code.co_flags & _FUTURE_FLAGS
+    flags = code.co_flags & FUTURE_FLAGS
     value = eval(compile(_Expression(last.value), PATH, "eval", flags, dont_inherit=True), _namespace)
     return None if value is None else repr(value)
 
 
 import __future__
 
-_FUTURE_FLAGS = 0
+FUTURE_FLAGS = 0
 for _name in __future__.all_feature_names:
-    _FUTURE_FLAGS |= getattr(__future__, _name).compiler_flag
+    FUTURE_FLAGS |= getattr(__future__, _name).compiler_flag
 
 
-def _exit_code(error):
+def exit_code(error):
     """The exit status of a SystemExit, whose message it prints, as the interpreter does."""
     code = error.code
     if code is None:
@@ -113,14 +113,14 @@ def _exit_code(error):
     return 1
 
 
-def _describe(error):
-    """Type, message and line of an uncaught exception, for the Result."""
+def describe(error, path=PATH):
+    """Type, message and line of an uncaught exception, for the Result; `path` is that of the program's own source."""
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
-    line = error.lineno if isinstance(error, SyntaxError) and error.filename == PATH else None
+    line = error.lineno if isinstance(error, SyntaxError) and error.filename == path else None
     frame = error.__traceback__
     while frame is not None:
-        if frame.tb_frame.f_code.co_filename == PATH:
+        if frame.tb_frame.f_code.co_filename == path:
             line = frame.tb_lineno
         frame = frame.tb_next
     try:
@@ -130,7 +130,7 @@ def _describe(error):
     return {"type": name, "message": str(message)[:REPORT_TEXT_MAX], "line": line if isinstance(line, int) else None}
 
 
-def _fill(report, **fields):
+def fill(report, **fields):
     """Writes what the program says about itself where its slot reads it."""
     try:
         text = _dumps(fields, ensure_ascii=False).encode("utf-8", "replace")
@@ -146,7 +146,7 @@ def _show_uncaught(error, report):
     while own is not None and own.tb_frame.f_code.co_filename == __file__:
         own = own.tb_next
     error.__traceback__ = own
-    _fill(report, error=_describe(error))
+    fill(report, error=describe(error))
     try:
         sys.stdout.flush()
     except BaseException:
@@ -154,7 +154,7 @@ def _show_uncaught(error, report):
     try:
         sys.excepthook(type(error), error, own)
     except SystemExit as exit:
-        return _exit_code(exit)
+        return exit_code(exit)
     except BaseException:
         sys.__excepthook__(type(error), error, own)
     return None if isinstance(error, KeyboardInterrupt) else 1
@@ -174,7 +174,7 @@ def _finish():
     _collect()
 
 
-def _flush():
+def flush():
     """False when output was lost, which the interpreter answers with exit code 120."""
     flushed = True
     for stream in (sys.stdout, sys.stderr):
@@ -194,18 +194,18 @@ def _run(source, report, cell, finish):
             if cell:
                 value = _run_cell(source)
                 if value is not None:
-                    _fill(report, value=value[:REPORT_TEXT_MAX])
+                    fill(report, value=value[:REPORT_TEXT_MAX])
             else:
                 exec(compile(source, PATH, "exec", dont_inherit=True), _namespace)
         except SystemExit as error:
-            code = _exit_code(error)
+            code = exit_code(error)
         except BaseException as error:
             code = _show_uncaught(error, report)
             error.__traceback__ = None
         if finish:
             _finish()
     except SystemExit as error:
-        code = _exit_code(error)
+        code = exit_code(error)
     except BaseException as error:
         sys.excepthook(type(error), error, error.__traceback__)
         code = 1
@@ -233,7 +233,7 @@ def run(source, argv, env, report, *, cell, fresh_random, finish):
         reseed()
     gc.enable()
     code = _run(source, report, cell, finish)
-    flushed = _flush()
+    flushed = flush()
     if code is None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)

@@ -111,7 +111,10 @@ void scratch_resize(struct slot *slot) {
 }
 
 bool scratch_place(const struct request *request) {
-    if (!place(request->file_name, request->source)) return false;
+    return place(request->file_name, request->source) && scratch_place_files(request);
+}
+
+bool scratch_place_files(const struct request *request) {
     for (uint32_t i = 0; i < request->files.count; i += 2) {
         if (!place(request->files.items[i], request->files.items[i + 1])) return false;
     }

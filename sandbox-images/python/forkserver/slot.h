@@ -13,6 +13,11 @@
  *   scratch.c   files of the call: placed, collected, swept
  *   capture.c   one output stream, head and tail
  *   serve.c     the loop: one fork for each call, watched until nothing of it is left
+ *   family.c    the other loop: a session and its forks, interpreters that are kept between calls
+ *   member.c    one of these sessions: started, forked, called, stopped, ended
+ *   session.c   the other end, in the interpreter of a session: orders and answers, and its fork
+ *   branch.c    a fork's own files: copied, and opened again where it had them open
+ *   packet.c    orders and answers, with descriptors
  *   compact.c   the heap in huge pages
  *   open.c      a slot's process is forked from its fork server
  *   module.c    the functions that Python sees; sandbox-images/node/forkserver has those of Node
@@ -27,15 +32,18 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #define WORK_DIRECTORY "/work"
 #define PATH_BYTES_MAX 4096
 
 /* Frames. The TypeScript side is src/engines/container/protocol.ts; the two are tested against each other. */
-enum frame_kind { FRAME_RUN = 1, FRAME_CANCEL = 2, FRAME_EVIDENCE = 3, FRAME_HELLO = 4, FRAME_FAULT = 5 };
+enum frame_kind { FRAME_RUN = 1, FRAME_CANCEL = 2, FRAME_EVIDENCE = 3, FRAME_HELLO = 4, FRAME_FAULT = 5,
+                  FRAME_SESSION_OPEN = 32, FRAME_SESSION_CALL = 33, FRAME_SESSION_CANCEL = 34, FRAME_SESSION_FORK = 35, FRAME_SESSION_CLOSE = 36,
+                  FRAME_SESSION_OPENED = 40, FRAME_SESSION_EVIDENCE = 41, FRAME_SESSION_FORKED = 42, FRAME_SESSION_ENDED = 43, FRAME_SESSION_CLOSED = 44 };
 /* RUN_EXEC is for the slot; the others are for program.py. */
-enum run_flag { RUN_CELL = 1, RUN_EXEC = 2, RUN_FRESH_RANDOM = 4, RUN_FINISH = 8 };
+enum run_flag { RUN_CELL = 1, RUN_EXEC = 2, RUN_FRESH_RANDOM = 4, RUN_FINISH = 8, RUN_SESSION = 16 };
 enum ended_by { ENDED_BY_ITSELF = 0, ENDED_WALL = 1, ENDED_CPU = 2, ENDED_OUTPUT = 3, ENDED_CANCEL = 4 };
 enum collect_status { COLLECT_OK = 0, COLLECT_NOT_FOUND = 1, COLLECT_NOT_REGULAR = 2, COLLECT_TOO_LARGE = 3, COLLECT_UNREADABLE = 4 };
 
@@ -86,13 +94,26 @@ uint8_t *buffer_room(struct buffer *buffer, size_t length);
 bool frame_read(int fd, uint8_t *kind, uint8_t **body, uint32_t *length);
 /* Sends `kind` and a body as one frame. */
 bool frame_write(int fd, uint8_t kind, const struct buffer *body);
+/* Takes the body over, also when it returns false. */
 bool request_parse(struct request *request, uint8_t *body, uint32_t length);
 void request_free(struct request *request);
+
+/* A reader over a body; once it ran past the end `ok` is false and everything reads as zero. */
+struct reader {
+    const uint8_t *at, *end;
+    bool ok;
+};
+
+uint8_t take_u8(struct reader *reader);
+uint32_t take_u32(struct reader *reader);
+uint64_t take_u64(struct reader *reader);
+struct bytes take_bytes(struct reader *reader);
 
 /* The slot's cgroup: file descriptors opened before the mounts that hide it. -1 where a kernel lacks the file. */
 struct cgroup {
     bool v2;
     int memory_limit, memory_peak, memory_events, pids_max, pids_events, cpu_usage;
+    int pids_current, directory;        /* of a session's leaf */
     uint64_t baseline_bytes;            /* of the idle slot; a call's limit is on top of it */
     uint64_t processes;                 /* limit as last written */
 };
@@ -114,6 +135,24 @@ uint64_t cgroup_cpu_us(const struct cgroup *cgroup);
 /* Forgets the peak so far and returns the bytes in use now. */
 uint64_t cgroup_peak_reset(const struct cgroup *cgroup);
 uint64_t cgroup_peak(const struct cgroup *cgroup);
+
+/* Leaves of sessions, which their family's slot opens when its mounts hide them: directories of v1's three controllers, or of v2. */
+struct cgroup_roots {
+    bool v2;
+    int directories[3];
+};
+
+bool cgroup_open_roots(struct cgroup_roots *roots, const char *root, bool v2);
+/* The files of a leaf that the slot is not in itself. */
+bool cgroup_open_leaf(struct cgroup *cgroup, const struct cgroup_roots *roots, const char *leaf);
+void cgroup_close_leaf(struct cgroup *cgroup);
+/* Moves a process of user `uid` into a leaf; pid 0 is the caller, whatever its user. */
+bool cgroup_move(const struct cgroup_roots *roots, const char *leaf, pid_t pid, uid_t uid);
+/* Processes in a leaf, `max` at most; -1 when they cannot be read. */
+int cgroup_members(const struct cgroup *cgroup, pid_t *pids, int max);
+uint64_t cgroup_tasks(const struct cgroup *cgroup);
+/* From now on no process of the leaf may have another. */
+void cgroup_forbid_processes(const struct cgroup *cgroup);
 
 #define REPORT_BYTES (256u << 10)
 
@@ -144,7 +183,13 @@ struct slot {
     uint64_t disk_bytes;     /* then: how much they may write */
     bool shares_user;        /* calls have the slot's user: there is no other */
     pid_t child;             /* first process of the running call, or 0 */
+    bool sessions;           /* it keeps a session and its forks, and runs no other calls */
+    struct cgroup_roots roots; /* then: of the sessions' leaves */
+    int branches;            /* then: directory of the sessions' root directories */
 };
+
+/* Where a family's slot has the root directories of its sessions, each named by the session's number. */
+#define BRANCHES "/run/slot"
 
 struct slot_options {
     uint32_t index;
@@ -154,6 +199,7 @@ struct slot_options {
     bool cgroup_v2;
     const char *directory, *readable; /* of a slot without namespaces; otherwise empty */
     int own_from; /* 0: what follows the standard streams */
+    bool sessions;
 };
 
 /* What the processes of a call have now. */
@@ -172,21 +218,32 @@ struct watch_use {
 pid_t slot_open(struct slot_options *options, int keep_out, struct slot **slot, struct request **request);
 /* Changes the size of the scratch file system of an idle slot. On failure false, with errno. */
 bool slot_resize(pid_t slot, uint64_t disk_bytes, uint64_t inodes);
+/* Makes root directories for sessions in a family's slot, each with scratch of its own. On failure false, with errno. */
+bool slot_branch(pid_t slot, const uint32_t *sessions, size_t count, uint64_t disk_bytes, uint64_t inodes);
+/* Removes one again. */
+bool slot_prune(pid_t slot, uint32_t session);
 /* Version of the kernel's Landlock, 0 where it has none. */
 int slot_landlock_abi(void);
 
 /* Confines the calling process, pid 1 of a new pid namespace, as a slot. On failure false, and what failed in `why`. */
 bool slot_confine(struct slot *slot, const struct slot_options *options, char why[256]);
-bool filter_install(char why[256]);
+/* @param sessions whether processes may choose another root directory */
+bool filter_install(bool sessions, char why[256]);
 /* In the process of a call: what a slot with no cgroup or no namespaces must refuse beside. */
 bool filter_install_call(const struct slot *slot, char why[256]);
 /* In a process without namespaces of its own; it gets its control socket before. */
 bool filter_install_process(bool own_user, char why[256]);
 bool landlock_install(int proc_directory, char why[256]);
+/* In the first interpreter of a family, after it chose its root directory: reading, and writing below `branches` only. */
+bool landlock_install_session(int proc_directory, int branches, char why[256]);
+/* In a fork of a session: signals and abstract sockets reach its own processes only. Does nothing where the kernel cannot. */
+void landlock_scope(void);
 /* Reading `readable` (paths separated by colons) and this process's /proc/self; writing below `directory`, unless NULL. False where the kernel has no Landlock. */
 bool landlock_install_process(const char *readable, const char *directory, char why[256]);
 /* Leaves this process no capability; one that it may not drop from the bounding set it does not have. */
 bool capabilities_drop_all(void);
+/* The same, but for choosing its root directory. */
+bool capabilities_keep_chroot(void);
 
 /* One look at the call's processes. Memory is counted exactly only above `memory_bytes`, below it is at most too high. */
 void watch_look(const struct slot *slot, uint64_t memory_bytes, struct watch_use *use);
@@ -200,6 +257,8 @@ void scratch_resize(struct slot *slot);
 /* Makes the directory of a slot without namespaces and goes there. */
 bool scratch_enter(const struct slot *slot);
 bool scratch_place(const struct request *request);
+/* Without the source. */
+bool scratch_place_files(const struct request *request);
 void scratch_collect(const struct request *request, struct buffer *reply);
 /* Removes what a call left; false when that would take too long and the slot should be replaced. */
 bool scratch_sweep(const struct slot *slot, const struct request *request);
@@ -226,6 +285,46 @@ void capture_free(struct capture *capture);
  * confined and owns its standard streams; `request` then says what to run.
  */
 void serve(struct slot *slot, struct request *request);
+
+/* The same for a session and its forks. Returns in the interpreter of the session that is opened. */
+void family_serve(struct slot *slot, struct request *request);
+
+/*
+ * Between a family's slot and the interpreter of a session. An interpreter's word is no evidence: it says when a call is
+ * done and with what code, and only of its own session.
+ */
+enum order_kind { ORDER_CALL = 1, ORDER_FORK = 2, ORDER_GO = 3 };
+enum answer_kind { ANSWER_READY = 1, ANSWER_DONE = 2, ANSWER_FORKED = 3, ANSWER_BORN = 4 };
+#define PACKET_DESCRIPTORS_MAX 4
+
+struct packet {
+    uint32_t kind;
+    int32_t value;   /* of FORK: whether to seed anew; of DONE: the exit code; else 0 or an errno */
+    char text[120];  /* what failed */
+};
+
+bool packet_send(int channel, const struct packet *packet, const int *descriptors, int count);
+/* `descriptors` has room for all there may be, or is NULL. False at the end, with errno 0, or, where the channel does not block, when there is none. `sender` is the kernel's word; 0 where it was not asked for. */
+bool packet_receive(int channel, struct packet *packet, int *descriptors, int *count, pid_t *sender);
+
+/* Descriptors of a session's interpreter, beyond the limit that a program goes up to which closes what it does not know. */
+#define SESSION_CHANNEL 1023
+#define SESSION_OUT 1022
+#define SESSION_ERR 1021
+
+/* Descriptors that a program may have: those above stay what they are. */
+bool session_limit_files(rlim_t most);
+/* Waits for an order and makes ready what goes with it: of a call standard input and files; `request` says what to run. */
+bool session_next(struct packet *order, struct request *request, struct packet *failure);
+/* Ends the process unless it is the session's interpreter: a child that a program forked must take no orders. */
+void session_assert_own(void);
+bool session_answer(enum answer_kind kind, int32_t value, const char *text, const void *report, size_t report_length);
+/* Forks the interpreter as the order that came last says. 1 in the parent, 0 in the fork once it is in its own cgroup, -1 when it failed. */
+int session_fork(void);
+/* In the fork: its own root directory and files. */
+bool session_branch(char why[120]);
+/* Copies the scratch directories to those below `root`, goes there, and opens again what was open of them. */
+bool branch_enter(int root, char why[120]);
 
 uint64_t now_us(void);
 

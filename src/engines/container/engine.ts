@@ -4,11 +4,12 @@
  * command line executed in the same confinement.
  */
 import type { Confinement, Mount } from "../../confine/ports.ts";
-import { type Engine, SandboxFault } from "../../core/ports.ts";
+import { type Engine, SandboxFault, type SessionSandbox, type SessionSandboxSpec } from "../../core/ports.ts";
 import type { EngineDescription } from "../../contract/description.ts";
+import { openContainerSession } from "./container-session.ts";
 import { ContainerSandbox } from "./container-sandbox.ts";
 import { ForkServer } from "./fork-server.ts";
-import { IMPORT_PROFILES, type ImportProfile, LIGHTEST, NODE } from "./import-profiles.ts";
+import { IMPORT_PROFILES, type ImportProfile, LIGHTEST, NODE, SESSIONS } from "./import-profiles.ts";
 
 export interface ContainerEngineOptions {
   readonly confinement: Confinement;
@@ -97,6 +98,8 @@ export class ContainerEngine implements Engine {
   #landlock = 0;
   readonly #missing = new Set<string>();
   #started = 0;
+  #families = 0;
+  #sessions = 0;
   /** Starts in a row that did not succeed, by profile. */
   readonly #failures = new Map<string, number>();
   #closed = false;
@@ -136,6 +139,19 @@ export class ContainerEngine implements Engine {
     });
     await sandbox.warm(LIGHTEST);
     return sandbox;
+  }
+
+  /** @throws SandboxFault, also where slots have no namespaces or no cgroups: then a session could not be told from its forks. */
+  async openSession(spec: SessionSandboxSpec): Promise<SessionSandbox> {
+    if (this.#closed) throw new SandboxFault("closed", "the engine is closed");
+    const { namespaces, cgroup } = this.#options.confinement.slotBounds;
+    if (!namespaces || cgroup === "none")
+      throw new SandboxFault(
+        "no_sessions",
+        "sessions need namespaces and cgroups, which this machine's containers have not",
+      );
+    const server = await this.#server(SESSIONS);
+    return openContainerSession({ server, user: this.#families++, nextNumber: () => this.#sessions++ }, spec);
   }
 
   describe(): EngineDescription {

@@ -15,6 +15,24 @@ const START_MS_MAX = 180_000;
 const REQUEST_MS_MAX = 10_000;
 const FIRST_SLOT_UID = 1_000;
 
+/** Families are told apart from slots by their numbers, and their users from those of slots. */
+const FIRST_FAMILY_INDEX = 1_000_000;
+const FIRST_FAMILY_UID = 10_000;
+const FAMILY_UIDS = 50_000;
+
+function leafOf(session: number): string {
+  return `session-${session}`;
+}
+
+/** The slot process of a family. */
+export interface FamilyProcess {
+  readonly pid: number;
+  readonly socket: Socket;
+  readonly reader: FrameReader;
+  /** Ends every process of the family from outside. */
+  readonly kill: () => void;
+}
+
 interface Hello {
   readonly socket: Socket;
   readonly reader: FrameReader;
@@ -125,6 +143,50 @@ export class ForkServer {
         throw error;
       }
     });
+  }
+
+  /**
+   * A slot process for a session and its forks. Its connection closes when it ends.
+   * @param user told apart from that of every other slot
+   */
+  async openFamily(user: number, diskBytes: number): Promise<FamilyProcess> {
+    const index = FIRST_FAMILY_INDEX + user;
+    const leaf = `family-${user}-${this.#opened++}`;
+    const uid = FIRST_FAMILY_UID + (user % FAMILY_UIDS);
+    const message = { index, uid, disk_bytes: diskBytes, leaf, sessions: true };
+    return this.#exclusive(async () => {
+      if (this.#gone !== null) throw this.#gone;
+      await this.#container.createLeaf(leaf);
+      try {
+        const process = await this.#openProcess(index, message);
+        const kill = (): void => void this.#container.killLeaf(leaf);
+        process.socket.once("close", () => void this.#container.removeLeaf(leaf));
+        return { ...process, kill };
+      } catch (error) {
+        void this.#container.removeLeaf(leaf);
+        throw error;
+      }
+    });
+  }
+
+  /** Cgroups and root directories of sessions in a family's slot. @returns names of their leaves */
+  async makePlaces(family: number, sessions: readonly number[], diskBytes: number): Promise<string[]> {
+    const leaves = sessions.map((session) => leafOf(session));
+    await this.#exclusive(async () => {
+      if (this.#gone !== null) throw this.#gone;
+      await Promise.all(leaves.map((leaf) => this.#container.createLeaf(leaf)));
+      await this.#request(FRAME.branch, { index: null, pid: family, sessions, disk_bytes: diskBytes });
+    });
+    return leaves;
+  }
+
+  /** Removes them again, with every process that may be in them. Never rejects. */
+  async removePlaces(family: number, sessions: readonly number[]): Promise<void> {
+    await Promise.all(sessions.map((session) => this.#container.removeLeaf(leafOf(session))));
+    await this.#exclusive(() => this.#request(FRAME.prune, { index: null, pid: family, sessions })).catch(
+      // The family, or the fork server, went with all that was in it.
+      () => undefined,
+    );
   }
 
   async #openProcess(index: number, message: object): Promise<Hello & { readonly pid: number }> {

@@ -102,6 +102,9 @@ export const LIGHTEST = IMPORT_PROFILES[0] as ImportProfile;
 /** Of programs of runtime `node`. */
 export const NODE: ImportProfile = { name: "node", interpreter: "node", modules: [], names: [] };
 
+/** Of sessions, whose imports nobody knows beforehand: what they could import is there. */
+export const SESSIONS = IMPORT_PROFILES.at(-1) as ImportProfile;
+
 /** The lightest profile that has every module named. */
 export function chooseProfile(importedNames: ReadonlySet<string>): ImportProfile {
   return IMPORT_PROFILES.findLast(({ names }) => names.some((name) => importedNames.has(name))) ?? LIGHTEST;

@@ -4,7 +4,14 @@
  *
  * A frame is a 32-bit length, a kind byte and a body; numbers are little-endian.
  */
-import type { CollectedBytes, EndedBy, Evidence, ProgramReport, RunSpec } from "../../core/ports.ts";
+import type {
+  CollectedBytes,
+  EndedBy,
+  Evidence,
+  ProgramReport,
+  RunSpec,
+  SessionEvidence,
+} from "../../core/ports.ts";
 
 export const FRAME = {
   /** Engine to slot: carry out one call. */
@@ -24,6 +31,21 @@ export const FRAME = {
   ready: 18,
   failed: 19,
   done: 20,
+  /** Engine to fork server: root directories of sessions. */
+  branch: 21,
+  prune: 22,
+  /** Engine to a family's slot; each begins with the session's number. */
+  sessionOpen: 32,
+  sessionCall: 33,
+  sessionCancel: 34,
+  sessionFork: 35,
+  sessionClose: 36,
+  /** A family's slot to the engine, the same; all but the evidence go on with words where something went wrong. */
+  sessionOpened: 40,
+  sessionEvidence: 41,
+  sessionForked: 42,
+  sessionEnded: 43,
+  sessionClosed: 44,
 } as const;
 
 /** Longest frame either side takes. Bytes. */
@@ -102,13 +124,17 @@ export function encodeCancel(): Buffer {
 }
 
 export function encodeRun(spec: RunSpec, needs: ProgramNeeds): Buffer {
+  return writeRun(new FrameWriter(), spec, needs).frame(FRAME.run);
+}
+
+function writeRun(writer: FrameWriter, spec: RunSpec, needs: ProgramNeeds): FrameWriter {
   const { entry, limits } = spec;
   const flags =
     (spec.cell ? RUN_FLAG.cell : 0) |
     (entry.kind === "exec" ? RUN_FLAG.exec : 0) |
     (needs.freshRandom ? RUN_FLAG.freshRandom : 0) |
     (needs.finish ? RUN_FLAG.finish : 0);
-  return new FrameWriter()
+  return writer
     .u8(flags)
     .u64(limits.wall_ms)
     .u64(limits.cpu_ms)
@@ -123,8 +149,36 @@ export function encodeRun(spec: RunSpec, needs: ProgramNeeds): Buffer {
     .strings(entry.kind === "exec" ? [...entry.argv, ...spec.args] : spec.args)
     .strings(Object.entries(spec.env).map(([name, value]) => `${name}=${value}`))
     .strings(spec.files.flatMap((file) => [file.path, file.content]))
-    .strings(spec.collect)
-    .frame(FRAME.run);
+    .strings(spec.collect);
+}
+
+/** A session's program is not a whole one: it has nothing to finish, and random state of its own from the start. */
+const SESSION_NEEDS: ProgramNeeds = { freshRandom: false, finish: false };
+
+export function encodeSessionOpen(session: number, leaf: string, spec: RunSpec): Buffer {
+  return writeRun(new FrameWriter().u32(session).bytes(leaf), spec, SESSION_NEEDS).frame(FRAME.sessionOpen);
+}
+
+export function encodeSessionCall(session: number, spec: RunSpec): Buffer {
+  return writeRun(new FrameWriter().u32(session), spec, SESSION_NEEDS).frame(FRAME.sessionCall);
+}
+
+/** @param forks number and cgroup leaf of each of the new sessions */
+export function encodeSessionFork(
+  session: number,
+  reseed: boolean,
+  forks: readonly { readonly session: number; readonly leaf: string }[],
+): Buffer {
+  const writer = new FrameWriter()
+    .u32(session)
+    .u8(reseed ? 1 : 0)
+    .u32(forks.length);
+  for (const fork of forks) writer.u32(fork.session).bytes(fork.leaf);
+  return writer.frame(FRAME.sessionFork);
+}
+
+export function encodeSession(kind: number, session: number): Buffer {
+  return new FrameWriter().u32(session).frame(kind);
 }
 
 /** Reads a body; a read past its end throws RangeError, which the connection takes for a broken slot. */
@@ -207,6 +261,22 @@ export function decodeEvidence(body: Buffer, spec: RunSpec): DecodedEvidence {
       runMs: runUs / 1000,
     },
   };
+}
+
+/** The session of a frame of a family's slot, and what follows. */
+export function decodeSession(body: Buffer): { readonly session: number; readonly rest: Buffer } {
+  return { session: body.readUInt32LE(0), rest: body.subarray(4) };
+}
+
+/**
+ * @param body what follows the session's number
+ * @throws RangeError or SyntaxError when the frame is not evidence.
+ */
+export function decodeSessionEvidence(body: Buffer, spec: RunSpec): SessionEvidence {
+  const kept = body.readUInt8(0) === 1;
+  const { evidence } = decodeEvidence(body.subarray(1), spec);
+  // An interpreter that was interrupted and came back has not ended.
+  return kept && evidence.endedBy !== null ? { ...evidence, exitCode: null, kept } : { ...evidence, kept };
 }
 
 function decodeFiles(parser: FrameParser, spec: RunSpec): CollectedBytes[] {
