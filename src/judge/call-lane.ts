@@ -21,6 +21,8 @@ export class CallLane {
   readonly #hasBegun: () => boolean;
   readonly #waiters: (() => void)[] = [];
   #places: number;
+  /** Whether a call went out already: those after it wait for those before it. */
+  #isUsed = false;
 
   /** @param hasBegun whether the request can no longer be refused as a whole. */
   constructor(
@@ -51,6 +53,8 @@ export class CallLane {
     pointerOf: (pointer: string) => string,
     signal: AbortSignal,
   ): Promise<Result | null> {
+    const isFirst = !this.#isUsed;
+    this.#isUsed = true;
     const options: ExecuteOptions = {
       signal,
       ...(this.#tenant === undefined ? {} : { tenant: this.#tenant }),
@@ -60,6 +64,8 @@ export class CallLane {
         return await this.#executor.execute(call(), options);
       } catch (error) {
         if (!(error instanceof SandboxError)) throw error;
+        // It is this request's own calls that the deadline is not enough for.
+        if (error.code === "deadline_unmeetable" && !isFirst) return null;
         if (!PASSING.has(error.code) || !this.#hasBegun()) throw pointed(error, pointerOf);
         await sleep(error.retryAfterMs ?? RETRY_MS, undefined, { signal }).catch(() => undefined);
         if (signal.aborted) return null;

@@ -12,7 +12,7 @@ import type { Result } from "../contract/result.ts";
 import { type FunctionCheck, PYTHON_MODULE } from "../contract/verification.ts";
 import { ACCEPTED, type Judged, wrong } from "./exact.ts";
 import { readJson, sameJson } from "./json-value.ts";
-import { judgeCase, type Plan } from "./plan.ts";
+import { judgeCase, type Plan, resultsLengthMax } from "./plan.ts";
 import { deadlineOf, withoutUndefined, type Deadline } from "./scheduling.ts";
 
 type Case = FunctionCheck["cases"][number];
@@ -146,6 +146,6 @@ export function planFunction(check: FunctionCheck, deadline: Deadline): Plan {
     },
     stopAtFirstFailure: check.stop_at_first_failure ?? true,
     totalWallMs: check.total_wall_ms ?? null,
-    withResults: check.with_results ?? false,
+    resultsLengthMax: resultsLengthMax(check.with_results),
   };
 }

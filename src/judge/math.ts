@@ -88,6 +88,6 @@ export function planMath(check: MathCheck, deadline: Deadline, wallMs: number): 
     pointerOf: (_index, pointer) => (pointer.startsWith("/stdin") ? "/answer" : pointer),
     stopAtFirstFailure: true,
     totalWallMs: null,
-    withResults: false,
+    resultsLengthMax: 0,
   };
 }

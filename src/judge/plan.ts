@@ -20,7 +20,20 @@ export interface Plan {
   readonly stopAtFirstFailure: boolean;
   /** Wall time of all runs together; null for no bound. Milliseconds. */
   readonly totalWallMs: number | null;
-  readonly withResults: boolean;
+  /** Characters of the Results that are kept with their cases; those beyond it are left out. */
+  readonly resultsLengthMax: number;
+}
+
+/** What `with_results` keeps at most of one verification. Characters. */
+const RESULTS_LENGTH_MAX = 32 << 20;
+
+export const resultsLengthMax = (isAsked: boolean | undefined): number =>
+  isAsked === true ? RESULTS_LENGTH_MAX : 0;
+
+/** Characters that a Result takes, near enough. */
+export function resultLength({ stdout, stderr, files }: Result): number {
+  const contents = Object.values(files).map(({ content = "" }) => content.length);
+  return contents.reduce((sum, length) => sum + length, stdout.length + stderr.length);
 }
 
 /** How a program's end counts when it did not end well. */
@@ -41,7 +54,7 @@ export function judgeCase(result: Result, judge: (result: Result) => Judged): Ju
   return judgeEnd(result) ?? judge(result);
 }
 
-export function caseVerdict(index: number, result: Result, plan: Plan): CaseVerdict {
+export function caseVerdict(index: number, result: Result, plan: Plan, isKept: boolean): CaseVerdict {
   const { verdict, detail } = plan.judge(index, result);
   return {
     index,
@@ -49,6 +62,6 @@ export function caseVerdict(index: number, result: Result, plan: Plan): CaseVerd
     outcome: result.outcome,
     detail,
     wall_ms: result.usage.wall_ms,
-    ...(plan.withResults ? { result } : {}),
+    ...(isKept ? { result } : {}),
   };
 }

@@ -2,7 +2,7 @@
 import type { Compare, StdioCheck } from "../contract/verification.ts";
 import { ACCEPTED, wrong } from "./exact.ts";
 import { compareOutput } from "./output.ts";
-import { judgeCase, type Plan } from "./plan.ts";
+import { judgeCase, type Plan, resultsLengthMax } from "./plan.ts";
 import { deadlineOf, withoutUndefined, type Deadline } from "./scheduling.ts";
 
 const LINES: Compare = { mode: "lines" };
@@ -33,6 +33,6 @@ export function planStdio(check: StdioCheck, deadline: Deadline): Plan {
           : `/program${pointer}`,
     stopAtFirstFailure: check.stop_at_first_failure ?? true,
     totalWallMs: check.total_wall_ms ?? null,
-    withResults: check.with_results ?? false,
+    resultsLengthMax: resultsLengthMax(check.with_results),
   };
 }

@@ -7,8 +7,6 @@ import { setImmediate as turn } from "node:timers/promises";
 import { checkVerification } from "../contract/check-verification.ts";
 import { SandboxError } from "../contract/errors.ts";
 import type { ExecuteOptions, Executor } from "../contract/executor.ts";
-import type { Usage } from "../contract/limits.ts";
-import type { Result } from "../contract/result.ts";
 import { rewardOf, type Verdict, type VerdictName } from "../contract/verdict.ts";
 import type { FunctionCheck, MathCheck, StdioCheck, Verification } from "../contract/verification.ts";
 import type { VerdictItem, Verifier } from "../contract/verifier.ts";
@@ -17,7 +15,7 @@ import { judgeExact, judgeNumeric, type Judged } from "./exact.ts";
 import { planFunction } from "./function-call.ts";
 import { planMath } from "./math.ts";
 import type { Plan } from "./plan.ts";
-import { runCases, type RunCall } from "./run-cases.ts";
+import { NO_USAGE, runCases, type RunCall } from "./run-cases.ts";
 import { runOfOne } from "./run-plan.ts";
 import type { Deadline } from "./scheduling.ts";
 import { planStdio } from "./stdio.ts";
@@ -46,23 +44,6 @@ const DEFAULTS = {
 /** Checks without a sandbox after which others have their turn of the event loop. */
 const CHECKS_PER_TURN = 64;
 
-const NOTHING: Usage = { wall_ms: 0, cpu_ms: 0, memory_peak_bytes: 0, processes: 0 };
-
-const microseconds = (ms: number): number => Math.round(ms * 1000) / 1000;
-
-/** Times and processes together, memory of the greatest. */
-function usageOf(results: readonly Result[]): Usage {
-  const sum = results.reduce((total, { usage }) => {
-    return {
-      wall_ms: total.wall_ms + usage.wall_ms,
-      cpu_ms: total.cpu_ms + usage.cpu_ms,
-      memory_peak_bytes: Math.max(total.memory_peak_bytes, usage.memory_peak_bytes),
-      processes: total.processes + usage.processes,
-    };
-  }, NOTHING);
-  return { ...sum, wall_ms: microseconds(sum.wall_ms), cpu_ms: microseconds(sum.cpu_ms) };
-}
-
 const GIVEN_UP = "the verification was given up";
 
 function verdictOf(
@@ -79,7 +60,7 @@ function verdictOf(
     passed: verdict === "accepted" ? 1 : 0,
     total: 1,
     cases: [],
-    usage: NOTHING,
+    usage: NO_USAGE,
     ...more,
   };
 }
@@ -94,17 +75,17 @@ async function judgePlan(
   run: RunCall,
   signal: AbortSignal | undefined,
 ): Promise<Verdict> {
-  const { book, results } = await runCases(plan, run, signal);
+  const { book, usage, outcome } = await runCases(plan, run, signal);
   const { verdict, by, passed } = book.summary();
   const hasCases = verification.kind === "stdio" || verification.kind === "function";
   const detail = by === null ? (verdict === "excluded" ? GIVEN_UP : null) : by.detail;
   return verdictOf(verification, verdict, {
-    outcome: by?.outcome ?? results.at(-1)?.outcome ?? null,
+    outcome: by?.outcome ?? outcome,
     detail: hasCases && by !== null ? `case ${by.index}: ${detail}` : detail,
     passed,
     total: plan.total,
     cases: hasCases ? book.cases() : [],
-    usage: usageOf(results),
+    usage,
   });
 }
 
@@ -157,7 +138,8 @@ class LocalVerifier implements Verifier {
         } catch (error) {
           // Overload before the first verdict refuses the batch; what no call can be made of has its verdict too.
           if (!(error instanceof SandboxError)) throw error;
-          if (error.fault === "service" && !batch.hasBegun)
+          const isOfOne = error.fault === "caller" || error.code === "deadline_unmeetable";
+          if (!isOfOne && !batch.hasBegun)
             throw pointed(error, (pointer) => `/verifications/${index}${pointer}`);
           return verdictOf(verification, "excluded", { detail: `${error.code}: ${error.message}` });
         }
@@ -182,7 +164,7 @@ class LocalVerifier implements Verifier {
       const earlier = await pending;
       // What was excluded says nothing about the next one.
       if (earlier.verdict !== "excluded")
-        return { ...earlier, id: verification.id ?? randomUUID(), usage: NOTHING };
+        return { ...earlier, id: verification.id ?? randomUUID(), usage: NO_USAGE };
     }
     const judged = this.#judge(verification, run, signal);
     known.set(key, judged);

@@ -231,7 +231,7 @@ function planOf({ code, language, cases, config: asked }: Judging, waitMs: numbe
     pointerOf: (_index, pointer) => pointer,
     stopAtFirstFailure: !asked.extra["run_all_cases"],
     totalWallMs: null,
-    withResults: true,
+    resultsLengthMax: Infinity,
   };
 }
 

@@ -188,6 +188,20 @@ describe("cases", () => {
     expect(cases[0]?.result).toMatchObject({ stdout: "a" });
   });
 
+  test("Results beyond what is kept of one verification are left out, their verdicts are not", async () => {
+    const long: Run = async (call) => ({ ...stubResult(call), stdout: "x".repeat(20 << 20) });
+    const check = {
+      ...stdio("x", ["a", "b"], ["c", "d"]),
+      with_results: true,
+      stop_at_first_failure: false,
+    } as Verification;
+    const { cases } = await createVerifier(executorOf(long)).verify(check);
+    expect(cases.map(({ verdict, result }) => [verdict, result !== undefined])).toEqual([
+      ["wrong_answer", true],
+      ["wrong_answer", false],
+    ]);
+  });
+
   test("a deadline goes to each call with what is left of it, limits and priority as they are", async () => {
     let nowMs = 0;
     const executor = executorOf((call, signal) => {
@@ -202,6 +216,21 @@ describe("cases", () => {
     } as Verification);
     expect(executor.calls.map((call) => call.deadline_ms)).toEqual([100, 70]);
     expect(executor.calls[1]).toMatchObject({ limits: { wall_ms: 5 }, priority: "low" });
+  });
+
+  test("cases that the deadline is not enough for are given up, the first one is refused", async () => {
+    let accepted = 2;
+    const verifier = createVerifier(
+      executorOf((call, signal) => {
+        if (accepted-- <= 0) throw new SandboxError("deadline_unmeetable", "too long");
+        return echo(call, signal);
+      }),
+    );
+    const check = { ...stdio("x", ["a", "a"], ["b", "b"], ["c", "c"]), deadline_ms: 5 };
+    expect(await verifier.verify(check)).toMatchObject({ verdict: "excluded", reward: null, passed: 2 });
+    await expect(verifier.verify(check)).rejects.toMatchObject({ code: "deadline_unmeetable" });
+    const [one] = await all(await verifier.verifyBatch([check]));
+    expect(one).toMatchObject({ verdict: "excluded", detail: "deadline_unmeetable: too long" });
   });
 
   test("a caller that goes has an excluded verdict, and nothing goes on", async () => {
