@@ -41,6 +41,7 @@ const STDERR_BYTES_MAX = 16 << 10;
 /** How often the memory of a host is looked at. */
 const LOOK_MS = 50;
 const PAGE_BYTES = 4096;
+const REMOVAL_MS_MAX = 60_000;
 
 /** @throws ConfinementUnavailable */
 export async function findProcessMachine(options: ConfinementOptions): Promise<Confiner> {
@@ -143,7 +144,7 @@ function layers(ownUsers: boolean): Isolation["layers"] {
         ),
     absent(
       "cgroup",
-      "memory, threads, CPU time and files of a call are looked at every 10 ms and it is ended above them; RLIMIT_AS and RLIMIT_FSIZE bound what it can have between two looks",
+      "memory, threads, CPU time and files of a call are looked at every 5 ms and it is ended above them; RLIMIT_AS and RLIMIT_FSIZE bound what it can have between two looks",
     ),
   ];
 }
@@ -161,12 +162,15 @@ function translation(spec: ContainerSpec): (text: string) => string {
   return (text) => pairs.reduce((done, [inside, outside]) => done.replaceAll(inside, outside), text);
 }
 
-/** Directories that a program made and closed to its own user, which may be ours, are opened first. */
+/**
+ * By rm, which goes into trees whose paths are too long for a path. Directories that a program closed to its own user,
+ * which may be ours, are opened first.
+ */
 async function removeTree(directory: string): Promise<void> {
-  await rm(directory, { recursive: true, force: true }).catch(async () => {
-    await runCommand(["chmod", "-R", "u+rwX", directory]);
-    await rm(directory, { recursive: true, force: true }).catch(() => undefined);
-  });
+  const { code } = await runCommand(["rm", "-rf", directory], REMOVAL_MS_MAX);
+  if (code === 0) return;
+  await runCommand(["chmod", "-R", "u+rwX", directory], REMOVAL_MS_MAX);
+  await runCommand(["rm", "-rf", directory], REMOVAL_MS_MAX);
 }
 
 class ConfinedProcess implements Container {

@@ -40,7 +40,7 @@ export const enforced = (name: string, detail: string): Layer => ({ name, state:
 export const absent = (name: string, detail: string): Layer => ({ name, state: "absent", detail });
 
 const LOOKED_AT =
-  "memory, processes and CPU time of a call are looked at every 10 ms and it is ended above them; between two looks it can have more";
+  "memory, processes and CPU time of a call are looked at every 5 ms and it is ended above them; between two looks it can have more";
 
 /** Layers of everything that is in a container of any kind. */
 export function containerLayers(users: string, limits: Layer): Layer[] {

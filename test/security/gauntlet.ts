@@ -2,10 +2,11 @@
  * Runs hostile programs one after the other on the one slot of a service. After each the slot must be as new
  * for an honest call, after each group nothing may be left, and after the service's end nothing at all.
  */
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { createClient } from "../../src/client/index.ts";
 import type { Call } from "../../src/contract/call.ts";
 import type { Executor } from "../../src/contract/executor.ts";
 import { chooseProfile } from "../../src/engines/container/import-profiles.ts";
@@ -13,6 +14,8 @@ import { importedNames } from "../../src/engines/container/source-scan.ts";
 import { SILENT_OBSERVER } from "../../src/core/observer.ts";
 import { createExecutor, type PartialConfig } from "../../src/index.ts";
 import { type Inventory, serviceProcesses, slotMemoryBytes, takeInventory } from "./inventory.ts";
+import { startService } from "../support/service.ts";
+import { TIER, type Tier, type TierKind } from "./tier.ts";
 import { callOf, type HostileProgram, judge, MiB } from "./program.ts";
 
 /** More than the longest wall limit in the programs' data. */
@@ -40,6 +43,19 @@ const CANARY = {
     ].join("\n"),
     stdout: '42 [["main.js"],[],[]] true \n',
   },
+  /** Without mounts there are no such places, and no other process is in sight. */
+  process: {
+    source: [
+      "import os",
+      "print(6 * 7, os.listdir('.'), os.listdir('../tmp'), sorted(map(int, os.listdir('/proc/self/fd'))), os.read(0, 9))",
+    ].join("\n"),
+    stdout: "42 ['main.py'] [] [0, 1, 2, 3] b''\n",
+  },
+  nodeProcess: {
+    source:
+      "const fs = require('fs'); console.log(6 * 7, JSON.stringify(['.', '../tmp'].map((place) => fs.readdirSync(place))), fs.readFileSync(0, 'utf8'))",
+    stdout: '42 [["main.js"],[]] \n',
+  },
   javascript: {
     source:
       "console.log(6 * 7, Object.keys(globalThis).includes('planted'), [].length, JSON.stringify({ a: [1] }))",
@@ -48,25 +64,29 @@ const CANARY = {
 } as const;
 
 /** An honest call on the slot that the program just had. */
-export function canaryFor({ runtime, source }: Pick<HostileProgram, "runtime" | "source">): Call {
-  if (runtime === "javascript" || runtime === "node") return { runtime, source: CANARY[runtime].source };
+function canaryFor({ runtime, source }: Pick<HostileProgram, "runtime" | "source">, kind: TierKind) {
+  const hasPlaces = kind !== "process";
+  if (runtime === "javascript" || runtime === "node") {
+    const { source: text, stdout } = CANARY[runtime === "node" && !hasPlaces ? "nodeProcess" : runtime];
+    const call: Call = { runtime, source: text };
+    return { call, stdout };
+  }
+  const canary = hasPlaces ? CANARY.python : CANARY.process;
   // Which modules a source imports decides which of the slot's heaps it is forked from.
   const heap = runtime === "python" ? `\n# import ${[...importedNames(source)].join(" ")}` : "";
-  return { runtime: "python", source: CANARY.python.source + heap };
+  const call: Call = { runtime: "python", source: canary.source + heap };
+  return { call, stdout: canary.stdout };
 }
 
 export async function expectHealthy(
-  executor: Executor,
+  { executor, kind }: Pick<Subject, "executor" | "kind">,
   program: Pick<HostileProgram, "runtime" | "source">,
 ): Promise<void> {
-  const { outcome, stdout, stderr, error, value, truncated, detail } = await executor.execute(
-    canaryFor(program),
-  );
-  const { runtime } = canaryFor(program);
-  const expected = runtime in CANARY ? CANARY[runtime as keyof typeof CANARY].stdout : "";
+  const canary = canaryFor(program, kind);
+  const { outcome, stdout, stderr, error, value, truncated, detail } = await executor.execute(canary.call);
   expect({ outcome, stdout, stderr, error, value, truncated, detail }).toEqual({
     outcome: "completed",
-    stdout: expected,
+    stdout: canary.stdout,
     stderr: "",
     error: null,
     value: null,
@@ -77,7 +97,7 @@ export async function expectHealthy(
 
 /** Runs one program as its data says, with the one that comes before it, and judges every run. */
 async function runAndJudge(
-  executor: Executor,
+  { executor, kind }: Subject,
   program: HostileProgram,
   before: HostileProgram | undefined,
 ): Promise<string[]> {
@@ -85,11 +105,12 @@ async function runAndJudge(
   const problems: string[] = [];
   const outputs = new Set<string>();
   for (let run = 0; run < times; run++) {
-    if (before !== undefined) problems.push(...judge(before, await executor.execute(callOf(before))));
+    if (before !== undefined) problems.push(...judge(before, await executor.execute(callOf(before)), kind));
     const result = await executor.execute(callOf(program));
-    problems.push(...judge(program, result));
+    problems.push(...judge(program, result, kind));
     outputs.add(result.stdout);
   }
+  if (program.differs?.[kind] !== undefined) return problems;
   if (program.distinct !== undefined && outputs.size !== times)
     problems.push(`the same output twice: ${[...outputs].join()}`);
   if (program.identical !== undefined && outputs.size !== 1)
@@ -100,29 +121,35 @@ async function runAndJudge(
 export interface Subject {
   executor: Executor;
   stateDirectory: string;
+  readonly kind: TierKind;
+  /** Of the service, where its processes have no cgroup to be counted by. */
+  pid: number | null;
   /** What the service took for a fault of its own, by its stable words. */
   readonly faults: string[];
 }
 
 /** Starts a service for the tests of the file and ends it after them; ends in a test that nothing is left of it. */
-export function withService(config: PartialConfig, tests: (subject: Subject) => void): void {
-  const subject = { executor: undefined as unknown as Executor, stateDirectory: "", faults: [] as string[] };
+export function withService(
+  config: PartialConfig,
+  tests: (subject: Subject) => void,
+  tier: Tier = TIER,
+): void {
+  const subject: Subject = {
+    executor: undefined as unknown as Executor,
+    stateDirectory: "",
+    faults: [],
+    kind: tier.kind,
+    pid: null,
+  };
   const marker = mkdtempSync(join(tmpdir(), "rollcall-host-marker-"));
   let started: Executor | undefined;
-  const observer = {
-    ...SILENT_OBSERVER,
-    fault: (engine: string, kind: string) => void subject.faults.push(`${engine}: ${kind}`),
-  };
   beforeAll(async () => {
     subject.stateDirectory = mkdtempSync(join(tmpdir(), "rollcall-security-"));
     // A file and a variable of this machine that no program may find.
     chmodSync(marker, 0o755);
     process.env["ROLLCALL_HOST_MARKER"] = marker;
     chmodSync(subject.stateDirectory, 0o755);
-    started = await createExecutor(
-      { ...config, container: { stateDirectory: subject.stateDirectory } },
-      { observer },
-    );
+    started = await startSubject(subject, config, tier);
     subject.executor = started;
   });
   afterAll(async () => {
@@ -137,9 +164,52 @@ export function withService(config: PartialConfig, tests: (subject: Subject) => 
   it("leaves nothing on the machine when it is closed", async () => {
     await subject.executor.close();
     expect(serviceProcesses()).toEqual([]);
-    expect(takeInventory(subject.stateDirectory)).toMatchObject({ processes: {}, cgroups: [], files: [] });
+    expect(takeInventory(subject.stateDirectory, subject.pid)).toMatchObject({
+      processes: {},
+      cgroups: [],
+      files: [],
+    });
     expect(readdirSync(subject.stateDirectory)).toEqual([]);
   });
+}
+
+/** The service in this process, or, as another user, in one of its own. */
+async function startSubject(subject: Subject, config: PartialConfig, tier: Tier): Promise<Executor> {
+  const { faults, stateDirectory } = subject;
+  const merged = {
+    ...tier.config,
+    ...config,
+    container: { ...tier.config.container, stateDirectory },
+  };
+  if (tier.kind !== "container") subject.pid = process.pid;
+  if (tier.uid === null) {
+    const observer = {
+      ...SILENT_OBSERVER,
+      fault: (engine: string, kind: string) => void faults.push(`${engine}: ${kind}`),
+    };
+    return createExecutor(merged, { observer });
+  }
+  chownSync(stateDirectory, tier.uid, tier.uid);
+  const service = await startService(flagsOf(merged), { HOME: stateDirectory }, tier.uid);
+  subject.pid = service.process.pid ?? null;
+  const client = createClient({ baseUrl: service.url, resultBytesMax: 1 << 30 });
+  const close = async (): Promise<void> => {
+    await client.close();
+    if (service.process.exitCode === null) await service.stop();
+    faults.push(
+      ...service.lines.filter((line) => line.includes('"level":"warn"') && line.includes('"kind"')),
+    );
+  };
+  return { ...client, close };
+}
+
+/** A configuration as flags of the command line. */
+function flagsOf(config: object, prefix = "--"): string[] {
+  return Object.entries(config).flatMap(([name, value]) =>
+    typeof value === "object" && value !== null
+      ? flagsOf(value as object, `${prefix}${name}.`)
+      : [`${prefix}${name}`, String(value)],
+  );
 }
 
 type Heap = [HostileProgram, ...HostileProgram[]];
@@ -152,12 +222,12 @@ function heapsOf(programs: readonly HostileProgram[]): Heap[] {
 }
 
 /** Waits until what is started or ended in the background is so. */
-export async function settledInventory(stateDirectory: string): Promise<Inventory> {
+export async function settledInventory({ stateDirectory, pid }: Subject): Promise<Inventory> {
   let last: Inventory | undefined;
   return vi.waitFor(
     () => {
       const previous = last;
-      last = takeInventory(stateDirectory);
+      last = takeInventory(stateDirectory, pid);
       expect(last).toEqual(previous);
       return last;
     },
@@ -174,18 +244,20 @@ export function describeGroup(name: string, subject: Subject, programs: readonly
     let memoryBefore: number;
     beforeAll(async () => {
       // Every heap that the group's programs are forked from has its slot open.
-      for (const [program] of heapsOf(single)) await expectHealthy(subject.executor, program);
-      before = await settledInventory(subject.stateDirectory);
+      for (const [program] of heapsOf(single)) await expectHealthy(subject, program);
+      before = await settledInventory(subject);
       memoryBefore = slotMemoryBytes();
     });
 
     for (const program of single) {
       const isElsewhere = program.arch !== undefined && program.arch !== process.arch;
-      it.skipIf(isElsewhere)(`${program.name}: ${program.threat}`, { timeout: TEST_MS_MAX }, async () => {
+      const notHeld = program.notHeld?.[subject.kind];
+      const title = `${program.name}: ${program.threat}${notHeld === undefined ? "" : ` (not held: ${notHeld})`}`;
+      it.skipIf(isElsewhere || notHeld !== undefined)(title, { timeout: TEST_MS_MAX }, async () => {
         const plant = program.after === undefined ? undefined : byName.get(program.after);
         if (program.after !== undefined) expect(plant).toBeDefined();
-        expect(await runAndJudge(subject.executor, program, plant)).toEqual([]);
-        await expectHealthy(subject.executor, program);
+        expect(await runAndJudge(subject, program, plant)).toEqual([]);
+        await expectHealthy(subject, program);
       });
     }
 
@@ -193,8 +265,14 @@ export function describeGroup(name: string, subject: Subject, programs: readonly
       await vi.waitFor(
         async () => {
           // A slot whose memory grew is replaced after the call that finds it so.
-          for (const [program] of heapsOf(single)) await expectHealthy(subject.executor, program);
-          expect(takeInventory(subject.stateDirectory)).toEqual(before);
+          for (const [program] of heapsOf(single)) await expectHealthy(subject, program);
+          const after = takeInventory(subject.stateDirectory, subject.pid);
+          // Processes without cgroups cannot be told by their slot: one that was to be replaced may be fewer.
+          if (subject.pid !== null)
+            for (const [name, number] of Object.entries(after.processes))
+              expect(number).toBeLessThanOrEqual(before.processes[name] ?? 0);
+          const processes = subject.pid === null ? before.processes : after.processes;
+          expect(after).toEqual({ ...before, processes });
           expect(slotMemoryBytes()).toBeLessThan(memoryBefore + SLOT_GROWTH_BYTES_MAX);
         },
         { timeout: SETTLE_MS_MAX, interval: 300 },

@@ -4,10 +4,10 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { machineMounts } from "../support/leftovers.ts";
+import { descendants, machineMounts } from "../support/leftovers.ts";
 
 export interface Inventory {
-  /** Processes by cgroup. */
+  /** Processes by cgroup, or by name where they have none. */
   readonly processes: Readonly<Record<string, number>>;
   readonly cgroups: readonly string[];
   readonly files: readonly string[];
@@ -93,10 +93,23 @@ function descriptors(): string[] {
 
 const mounts = (pid: string): string[] => attempt(() => machineMounts(pid), []);
 
-export function takeInventory(stateDirectory: string): Inventory {
+/** Names of the programs that a service runs, where no cgroup tells them. */
+function programs(service: number): string[] {
+  return descendants(service).flatMap((pid) => {
+    const status = attempt(() => readFileSync(`/proc/${pid}/status`, "utf8"), "");
+    const name = /^Name:\t(.*)/.exec(status)?.[1];
+    // A slot that ended is reaped when its fork server is next asked for one.
+    return name === undefined || /^State:\tZ/m.test(status) ? [] : [name];
+  });
+}
+
+/** @param service process id of a service without cgroups; null: those of this process are looked at */
+export function takeInventory(stateDirectory: string, service: number | null = null): Inventory {
   const cgroups = serviceCgroups().flatMap((path) => [path, ...below(path, true)]);
   return {
-    processes: count(serviceProcesses().map(({ cgroup }) => withoutNumbers(cgroup))),
+    processes: count(
+      service === null ? serviceProcesses().map(({ cgroup }) => withoutNumbers(cgroup)) : programs(service),
+    ),
     cgroups: cgroups.map(withoutNumbers).sort(),
     files: below(stateDirectory, false)
       .map((path) => withoutNumbers(path.slice(stateDirectory.length)))

@@ -106,11 +106,9 @@ withService({ python: { slots: SLOTS }, javascript: { slots: 2 } }, (subject) =>
     { timeout: 120_000 },
     async () => {
       await Promise.all(
-        Array.from({ length: SLOTS }, () =>
-          expectHealthy(subject.executor, { runtime: "python", source: "" }),
-        ),
+        Array.from({ length: SLOTS }, () => expectHealthy(subject, { runtime: "python", source: "" })),
       );
-      const before = await settledInventory(subject.stateDirectory);
+      const before = await settledInventory(subject);
       const worst = [
         "proc_fork_bomb",
         "mem_balloon",
@@ -149,11 +147,9 @@ withService({ python: { slots: SLOTS }, javascript: { slots: 2 } }, (subject) =>
       await vi.waitFor(
         async () => {
           await Promise.all(
-            Array.from({ length: SLOTS }, () =>
-              expectHealthy(subject.executor, { runtime: "python", source: "" }),
-            ),
+            Array.from({ length: SLOTS }, () => expectHealthy(subject, { runtime: "python", source: "" })),
           );
-          const { processes, cgroups } = takeInventory(subject.stateDirectory);
+          const { processes, cgroups } = takeInventory(subject.stateDirectory, subject.pid);
           expect({ processes, cgroups }).toEqual({ processes: before.processes, cgroups: before.cgroups });
         },
         { timeout: 20_000, interval: 300 },

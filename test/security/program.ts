@@ -5,6 +5,24 @@
 import type { Call, RuntimeId } from "../../src/contract/call.ts";
 import type { Outcome } from "../../src/contract/outcome.ts";
 import type { CollectedFile, Result } from "../../src/contract/result.ts";
+import type { TierKind } from "./tier.ts";
+
+/** Of a call that is one process and has no mounts, for `differs`. */
+export const ONE_PROCESS = { process: "a call is one process there: it may make no other" };
+export const NO_PLACES = { process: "/work, /tmp and /dev/shm are not there: a call has its directory" };
+const MEMFD_REFUSED = "memfd_create is refused, since no look at a process finds its memory";
+export const NO_MEMFD = { watched: MEMFD_REFUSED, one_user: MEMFD_REFUSED, process: MEMFD_REFUSED };
+const KERNEL_MEMORY = "memory that the kernel has for a process is not seen by a look; rlimits bound it";
+export const NO_KERNEL_MEMORY = { watched: KERNEL_MEMORY, one_user: KERNEL_MEMORY, process: KERNEL_MEMORY };
+export const LOOKED_AT = {
+  one_user: "the number of processes is looked at: a program can have more between two looks",
+};
+/** For `notHeld`. */
+export const ONE_USER = {
+  one_user: "the one user there is is root inside, without capabilities, and the slot's",
+};
+export const BETWEEN_LOOKS =
+  "memory is looked at every 5 ms: a program can have more, and be over, between two looks";
 
 export const MiB = 1 << 20;
 
@@ -54,6 +72,13 @@ export interface HostileProgram {
   readonly identical?: number;
   /** Run that often on one slot. */
   readonly times?: number;
+  /**
+   * Why it comes out otherwise in tiers of that kind, where what it tries is refused at an earlier step: it runs there,
+   * and is held only to no breach and a verdict of its own.
+   */
+  readonly differs?: Partial<Record<TierKind, string>>;
+  /** Why tiers of that kind do not hold it: it is left out there, and named in docs/isolation.md. */
+  readonly notHeld?: Partial<Record<TierKind, string>>;
   /** Name of the program that runs directly before this one on the same slot. */
   readonly after?: string;
   /** Name of the program that runs at the same time in another slot. */
@@ -149,6 +174,11 @@ function judgeOutput(program: HostileProgram, result: Result): string[] {
 }
 
 /** What is not as the program's data asks; empty when all is well. */
-export function judge(program: HostileProgram, result: Result): string[] {
+export function judge(program: HostileProgram, result: Result, kind: TierKind = "container"): string[] {
+  if (program.differs?.[kind] !== undefined) {
+    const { name, threat, runtime, source } = program;
+    const problems = judgeOutput({ name, threat, runtime, source, outcomes: [] }, result);
+    return result.outcome === "sandbox_failed" ? [...problems, `sandbox_failed: ${result.detail}`] : problems;
+  }
   return [...judgeEnd(program, result), ...judgeOutput(program, result)];
 }

@@ -19,10 +19,12 @@ export interface Service {
 export async function startService(
   flags: readonly string[] = [],
   env: Record<string, string> = {},
+  uid?: number,
 ): Promise<Service> {
   const child = spawn(process.execPath, [MAIN, "serve", "--port", "0", ...flags], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { PATH: process.env["PATH"] ?? "", ...env },
+    ...(uid === undefined ? {} : { uid, gid: uid }),
   });
   // A test that fails before it stops its service leaves none behind.
   process.once("exit", () => child.kill("SIGKILL"));

@@ -153,10 +153,12 @@ static bool drop_capabilities(const struct slot *slot, char why[256]) {
 }
 
 static bool open_child_events(struct slot *slot, char why[256]) {
-    sigset_t set;
+    sigset_t all, set;
+    sigfillset(&all);
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) return failed(why, "block SIGCHLD");
+    /* All of them: what a program of the slot's own user sends must not run a handler whose trace its successors inherit. */
+    if (sigprocmask(SIG_BLOCK, &all, NULL) != 0) return failed(why, "block signals");
     slot->child_events = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return slot->child_events >= 0 || failed(why, "signalfd");
 }
@@ -214,7 +216,7 @@ bool slot_confine(struct slot *slot, const struct slot_options *options, char wh
     if (setgroups(0, NULL) != 0 && !slot->shares_user) return failed(why, "setgroups");
     if (!scratch_measure(slot, &slot->scratch_empty)) return failed(why, "statfs");
     if (slot->own_from > 3 && !lift_descriptors(slot, why)) return false;
-    slot->heap_bytes = watch_heap_bytes(slot);
+    watch_start(slot);
     if (!drop_capabilities(slot, why)) return false;
     /* Without namespaces the processes of calls are given a Landlock domain, and the slot, which reads /proc, is not; nor is one
      * that moves sessions between cgroups. */

@@ -67,10 +67,18 @@ def user_of(message, options):
     return message["uid"] + options["uid_shift"] if os.getuid() == 0 and users > 1 else os.getuid()
 
 
+def set_disk(options, leaf, message):
+    """Tells a slot without a file system of its own how much its calls may write."""
+    with open(f"{options['directory']}/{leaf}.disk", "w") as file:
+        file.write(str(message["disk_bytes"]))
+
+
 def carry_out(connection, options, pids, kind, message):
     """Carries one request out. Returns a request when this process became that of a call."""
     reap(pids)
     if kind == OPEN:
+        if options["directory"]:
+            set_disk(options, message["leaf"], message)
         opened = _slot.open_slot(
             message["index"],
             user_of(message, options),
@@ -91,8 +99,7 @@ def carry_out(connection, options, pids, kind, message):
         send(connection, DONE, {"index": message["index"], "pid": opened})
     elif kind == RESIZE:
         if options["directory"]:
-            with open(f"{options['directory']}/{pids[message['pid']]}.disk", "w") as file:
-                file.write(str(message["disk_bytes"]))
+            set_disk(options, pids[message["pid"]], message)
         else:
             _slot.resize(message["pid"], message["disk_bytes"], options["inodes"])
         send(connection, DONE, {"index": message["index"], "pid": message["pid"]})

@@ -226,7 +226,7 @@ def run(source, argv, env, report, *, cell, fresh_random, finish):
     if here != WORK_DIRECTORY:
         sys.path[0] = here
         # For the lines that a traceback shows.
-        linecache.cache[PATH] = (len(source), None, source.decode("utf-8", "replace").splitlines(True), PATH)
+        linecache.cache[PATH] = (lambda: source.decode("utf-8", "replace"),)
     if argv:
         sys.argv[1:] = map(os.fsdecode, argv)
     if fresh_random:

@@ -4,7 +4,6 @@
  */
 #include "slot.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -21,26 +20,55 @@
 /* Where no file system counts them. */
 #define ENTRIES_MAX 16384
 
-/* Adds what a directory holds; a slot without a file system of its own counts its files. */
-static void count(int directory, int depth, struct scratch_use *use) {
-    DIR *entries = directory < 0 ? NULL : fdopendir(directory);
-    if (!entries) return;
-    for (struct dirent *entry; (entry = readdir(entries)) && use->inodes < ENTRIES_MAX;) {
-        struct stat status;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-        if (fstatat(dirfd(entries), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
-        use->inodes++;
-        if (S_ISDIR(status.st_mode) && depth < SWEEP_DEPTH_MAX)
-            count(openat(dirfd(entries), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), depth + 1, use);
-        else if (!S_ISDIR(status.st_mode)) use->blocks += (uint64_t)(status.st_blocks + 7) / 8;
+struct entry {
+    uint64_t inode;
+    int64_t offset;
+    unsigned short length;
+    unsigned char type;
+    char name[];
+};
+
+/* What is done with one entry of a directory; false ends the listing. */
+typedef bool visit(int directory, const char *name, int depth, void *context);
+
+/* Visits the entries of a directory by its descriptor, which it closes. False when a visit said so, or below SWEEP_DEPTH_MAX. */
+static bool each_entry(int directory, int depth, visit *visit, void *context) {
+    /* Not readdir, whose buffer would leave the names in the heap. */
+    _Alignas(struct entry) uint8_t entries[4096];
+    bool go_on = depth < SWEEP_DEPTH_MAX;
+    for (long got; go_on && (got = syscall(SYS_getdents64, directory, entries, sizeof entries)) > 0;) {
+        for (long at = 0; go_on && at < got;) {
+            const struct entry *entry = (const struct entry *)(entries + at);
+            if (strcmp(entry->name, ".") != 0 && strcmp(entry->name, "..") != 0) go_on = visit(directory, entry->name, depth, context);
+            at += entry->length;
+        }
     }
-    closedir(entries);
+    explicit_bzero(entries, sizeof entries);
+    close(directory);
+    return go_on;
+}
+
+/* Counts an entry and all below it, where no file system does. */
+static bool count(int directory, const char *name, int depth, void *context) {
+    struct scratch_use *use = context;
+    struct stat status;
+    if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return true;
+    use->inodes++;
+    if (S_ISDIR(status.st_mode)) {
+        int child = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (child >= 0) each_entry(child, depth + 1, count, use);
+    } else {
+        use->blocks += (uint64_t)(status.st_blocks + 7) / 8;
+    }
+    return use->inodes < ENTRIES_MAX;
 }
 
 bool scratch_measure(const struct slot *slot, struct scratch_use *use) {
     if (slot->directory) {
         memset(use, 0, sizeof *use);
-        count(open(slot->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0, use);
+        int directory = open(slot->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (directory < 0) return false;
+        each_entry(directory, 0, count, use);
         use->full = use->blocks * 4096 >= slot->disk_bytes || use->inodes >= ENTRIES_MAX;
         return true;
     }
@@ -174,42 +202,15 @@ void scratch_collect(const struct request *request, struct buffer *reply) {
     }
 }
 
-struct entry {
-    uint64_t inode;
-    int64_t offset;
-    unsigned short length;
-    unsigned char type;
-    char name[];
-};
-
-static bool empty(int directory, int depth, int *budget);
-
-static bool remove_entry(int directory, const char *name, int depth, int *budget) {
-    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return true;
+static bool remove_entry(int directory, const char *name, int depth, void *context) {
+    int *budget = context;
     if (--*budget < 0) return false;
     if (unlinkat(directory, name, 0) == 0) return true;
     int child = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     /* One that the program closed to its own user, which may be the slot's too. */
     if (child < 0 && errno == EACCES && fchmodat(directory, name, 0700, 0) == 0)
         child = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return child >= 0 && empty(child, depth + 1, budget) && unlinkat(directory, name, AT_REMOVEDIR) == 0;
-}
-
-/* Empties a directory by its descriptor, which it closes. False when the budget ran out. */
-static bool empty(int directory, int depth, int *budget) {
-    /* Not readdir, whose buffer would leave the names in the heap. */
-    _Alignas(struct entry) uint8_t entries[4096];
-    bool done = depth < SWEEP_DEPTH_MAX;
-    for (long got; done && (got = syscall(SYS_getdents64, directory, entries, sizeof entries)) > 0;) {
-        for (long at = 0; done && at < got;) {
-            const struct entry *entry = (const struct entry *)(entries + at);
-            done = remove_entry(directory, entry->name, depth, budget);
-            at += entry->length;
-        }
-    }
-    explicit_bzero(entries, sizeof entries);
-    close(directory);
-    return done;
+    return child >= 0 && each_entry(child, depth + 1, remove_entry, budget) && unlinkat(directory, name, AT_REMOVEDIR) == 0;
 }
 
 static bool is_clean(const struct slot *slot) {
@@ -227,7 +228,7 @@ bool scratch_sweep(const struct slot *slot, const struct request *request) {
     int budget = SWEEP_ENTRIES_MAX;
     for (size_t i = 0; i < (slot->directory ? 2 : 3); i++) {
         int directory = open(places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (directory < 0 || !empty(directory, 0, &budget)) return false;
+        if (directory < 0 || !each_entry(directory, 0, remove_entry, &budget)) return false;
     }
     return is_clean(slot);
 }

@@ -27,8 +27,10 @@
 #define QUIET_US 1000
 /* A slot whose memory has grown by this much since it was new is replaced. */
 #define GROWTH_BYTES_MAX (64u << 20)
+/* Room for all else that a user who is not the slot's alone runs: it keeps a fork bomb small, no more. */
+#define OTHER_PROCESSES 1024
 /* How often a slot without a cgroup looks at its call. */
-#define LOOK_US 10000
+#define LOOK_US 5000
 /* Address space of a program whose memory is looked at: so many times its limit, since much is mapped and never touched. */
 #define ADDRESS_FACTOR 16
 /* What a slot needs for a call besides what grows with it. */
@@ -39,6 +41,7 @@ struct run {
     uint64_t accepted_us, started_us, ended_us, deadline_us, cpu_check_us, look_us;
     struct cgroup_counters before;
     uint64_t memory_seen; /* the most that was seen, without a cgroup */
+    uint32_t tasks_seen;
     uint32_t memory_over, tasks_over; /* 1 once a look found more than the limit */
     bool disk_full;
     uint64_t memory_before;
@@ -149,6 +152,8 @@ static void child_confine(struct slot *slot, const struct request *request, int 
     if (close_range((unsigned)slot->own_from, ~0u, 0) != 0) child_failed("close_range");
     limit_resource(RLIMIT_CPU, request->cpu_ms / 1000 + 2);
     if (slot->directory) limit_resource(RLIMIT_FSIZE, slot->disk_bytes);
+    /* The kernel counts the processes of a user: those of this call, where no others have it. */
+    if (slot->watched) limit_resource(RLIMIT_NPROC, request->processes + (slot->shares_user ? OTHER_PROCESSES : 0));
     take_user(slot);
     if (slot->watched) child_confine_more(slot);
     sigset_t none;
@@ -242,20 +247,25 @@ static void control_event(struct slot *slot, struct run *run) {
 static uint64_t used_cpu_us(const struct slot *slot, const struct run *run) {
     if (!slot->watched) return cgroup_cpu_us(&slot->cgroup) - run->before.cpu_us;
     struct watch_use use;
-    watch_look(slot, UINT64_MAX, &use);
+    watch_look(slot, UINT64_MAX, UINT64_MAX, &use);
     return use.cpu_us - run->before.cpu_us;
 }
 
 /* Without a cgroup: ends a call that has more than it may. */
 static void look(const struct slot *slot, const struct request *request, struct run *run, uint64_t now) {
     struct watch_use use;
-    watch_look(slot, request->memory_bytes, &use);
-    run->look_us = now + LOOK_US;
+    /* The request is the slot's, and in the memory that the call was forked with. */
+    uint64_t limit = request->memory_bytes + request->body_length;
+    watch_look(slot, limit, request->processes, &use);
     if (use.own_bytes > run->memory_seen) run->memory_seen = use.own_bytes;
-    run->memory_over |= use.memory_bytes > request->memory_bytes;
+    if (use.tasks > run->tasks_seen) run->tasks_seen = use.tasks;
+    run->memory_over |= use.memory_bytes > limit;
     run->tasks_over |= use.tasks > request->processes;
     run->disk_full |= slot->directory && use.disk_full;
     if (run->memory_over || run->tasks_over || run->disk_full) kill_call(slot);
+    /* Looking takes a fifth of a core at most: a large process takes milliseconds to look at. */
+    uint64_t done = now_us();
+    run->look_us = done + (done - now > LOOK_US / 4 ? 4 * (done - now) : LOOK_US);
 }
 
 /* Ends the call when its wall time or CPU time is over; returns how long to wait at most. Milliseconds. */
@@ -358,6 +368,9 @@ static void conclude(struct slot *slot, const struct request *request, struct ru
     cgroup_counters(&slot->cgroup, &after);
     if (slot->watched) after.cpu_us = watch_reaped_cpu_us();
     uint32_t made = last_pid(slot) - run->pid_before;
+    /* Where nobody counts what is refused: who is seen at the limit is taken to have been refused one. */
+    bool at_limit = slot->watched && run->tasks_seen >= request->processes;
+    if (at_limit && made <= request->processes) made = (uint32_t)request->processes + 1;
     struct scratch_use scratch = {0};
     scratch_measure(slot, &scratch);
     if (slot->cgroup.memory_peak < 0) peak = peak_of_process(run);
@@ -375,7 +388,7 @@ static void conclude(struct slot *slot, const struct request *request, struct ru
     buffer_u8(&reply, run->ended_by);
     buffer_u8(&reply, scratch.full || run->disk_full);
     buffer_u32(&reply, (uint32_t)(after.oom_kills - run->before.oom_kills) + run->memory_over);
-    buffer_u32(&reply, (uint32_t)(after.forks_refused - run->before.forks_refused) + run->tasks_over);
+    buffer_u32(&reply, (uint32_t)(after.forks_refused - run->before.forks_refused) + at_limit);
     buffer_u32(&reply, made < 1 || made > (1u << 22) ? 1 : made);
     buffer_u64(&reply, after.cpu_us - run->before.cpu_us);
     buffer_u64(&reply, peak);

@@ -177,7 +177,7 @@ struct slot {
     struct cgroup cgroup;
     struct scratch_use scratch_empty; /* what the empty scratch file system takes */
     bool watched;            /* there is no cgroup: limits are kept by looking */
-    uint64_t heap_bytes;     /* watched: what a call is forked with */
+    uint64_t heap_bytes, resident_bytes; /* watched: what a call is forked with, of no file and in all */
     const char *directory;   /* of a slot without namespaces, whose calls are one process each; NULL with namespaces */
     const char *readable;    /* then: what programs may read, separated by colons */
     uint64_t disk_bytes;     /* then: how much they may write */
@@ -245,10 +245,11 @@ bool capabilities_drop_all(void);
 /* The same, but for choosing its root directory. */
 bool capabilities_keep_chroot(void);
 
-/* One look at the call's processes. Memory is counted exactly only above `memory_bytes`, below it is at most too high. */
-void watch_look(const struct slot *slot, uint64_t memory_bytes, struct watch_use *use);
+/* One look at the call's processes, until they are more than `tasks`. Memory is counted exactly only above `memory_bytes`, below it is at most too high. */
+void watch_look(const struct slot *slot, uint64_t memory_bytes, uint64_t tasks, struct watch_use *use);
 uint64_t watch_reaped_cpu_us(void);
-uint64_t watch_heap_bytes(const struct slot *slot);
+/* Takes down what the slot itself has. */
+void watch_start(struct slot *slot);
 uint64_t watch_address_bytes(const struct slot *slot);
 
 bool scratch_measure(const struct slot *slot, struct scratch_use *use);

@@ -23,12 +23,27 @@ static bool read_at(int directory, const char *pid, const char *file, char *text
     return got > 0;
 }
 
-/* Bytes of no file that a process has mapped and touched, shared ones too. */
-static uint64_t anonymous_bytes(int proc, const char *pid) {
+/* All that a process has in memory, of files too. */
+static uint64_t resident_bytes(int proc, const char *pid) {
     char text[256];
-    unsigned long long resident, shared;
-    if (!read_at(proc, pid, "statm", text, sizeof text) || sscanf(text, "%*u %llu %llu", &resident, &shared) != 2) return 0;
-    return resident > shared ? (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+    unsigned long long pages;
+    if (!read_at(proc, pid, "statm", text, sizeof text) || sscanf(text, "%*u %llu", &pages) != 1) return 0;
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* The number of kilobytes behind `key` in a file of /proc, as bytes. */
+static uint64_t kilobytes(const char *text, const char *key) {
+    const char *line = strstr(text, key);
+    return line ? strtoull(line + strlen(key), NULL, 10) * 1024 : 0;
+}
+
+/* Bytes of no file, those that are shared with other processes too. */
+static uint64_t anonymous_bytes(int proc, const char *pid) {
+    char text[4096];
+    if (!read_at(proc, pid, "status", text, sizeof text)) return 0;
+    uint64_t bytes = kilobytes(text, "\nRssAnon:") + kilobytes(text, "\nRssShmem:");
+    explicit_bzero(text, sizeof text);
+    return bytes;
 }
 
 /*
@@ -38,9 +53,8 @@ static uint64_t anonymous_bytes(int proc, const char *pid) {
  */
 static uint64_t share_bytes(const struct slot *slot, const char *pid) {
     char text[2048];
-    if (read_at(slot->proc, pid, "smaps_rollup", text, sizeof text)) {
-        char *line = strstr(text, "\nPss_Anon:");
-        if (line) return strtoull(line + 10, NULL, 10) * 1024;
+    if (read_at(slot->proc, pid, "smaps_rollup", text, sizeof text) && strstr(text, "\nPss_Anon:")) {
+        return kilobytes(text, "\nPss_Anon:") + kilobytes(text, "\nPss_Shmem:");
     }
     uint64_t all = anonymous_bytes(slot->proc, pid);
     return all > slot->heap_bytes ? all - slot->heap_bytes : 0;
@@ -53,18 +67,19 @@ static void add_process(const struct slot *slot, const char *pid, bool exact, st
     if (!read_at(slot->proc, pid, "stat", text, sizeof text)) return;
     /* The name in the second field may hold spaces and brackets. */
     char *rest = strrchr(text, ')');
-    if (!rest || sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu %*d %*d %ld", &user, &system,
-                        &user_below, &system_below, &tasks) != 5) {
-        return;
-    }
+    int found = !rest ? 0 : sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu %*d %*d %ld", &user, &system,
+                        &user_below, &system_below, &tasks);
+    /* The name is the program's choice, and the slot's stack is inherited by the next. */
+    explicit_bzero(text, sizeof text);
+    if (found != 5) return;
     use->cpu_us += (user + system + user_below + system_below) * (1000000ull / (unsigned long)sysconf(_SC_CLK_TCK));
     use->tasks += (uint32_t)tasks;
-    uint64_t bytes = exact ? share_bytes(slot, pid) : anonymous_bytes(slot->proc, pid);
+    uint64_t bytes = exact ? share_bytes(slot, pid) : resident_bytes(slot->proc, pid);
     use->memory_bytes += bytes;
-    use->own_bytes += exact ? bytes : bytes > slot->heap_bytes ? bytes - slot->heap_bytes : 0;
+    use->own_bytes += exact ? bytes : bytes > slot->resident_bytes ? bytes - slot->resident_bytes : 0;
 }
 
-static void add_all(const struct slot *slot, bool exact, struct watch_use *use) {
+static void add_all(const struct slot *slot, bool exact, uint64_t tasks, struct watch_use *use) {
     memset(use, 0, sizeof *use);
     if (slot->directory) {
         char pid[16];
@@ -75,7 +90,7 @@ static void add_all(const struct slot *slot, bool exact, struct watch_use *use) 
     int fd = openat(slot->proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *processes = fd < 0 ? NULL : fdopendir(fd);
     if (!processes) return;
-    for (struct dirent *entry; (entry = readdir(processes));) {
+    for (struct dirent *entry; use->tasks <= tasks && (entry = readdir(processes));) {
         /* The first process of the namespace is the slot. */
         if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || strcmp(entry->d_name, "1") == 0) continue;
         add_process(slot, entry->d_name, exact, use);
@@ -89,11 +104,11 @@ uint64_t watch_reaped_cpu_us(void) {
     return (uint64_t)(reaped.ru_utime.tv_sec + reaped.ru_stime.tv_sec) * 1000000 + (uint64_t)(reaped.ru_utime.tv_usec + reaped.ru_stime.tv_usec);
 }
 
-void watch_look(const struct slot *slot, uint64_t memory_bytes, struct watch_use *use) {
+void watch_look(const struct slot *slot, uint64_t memory_bytes, uint64_t tasks, struct watch_use *use) {
     struct scratch_use scratch = {0};
-    add_all(slot, false, use);
-    /* The cheap count is never too low. */
-    if (use->memory_bytes > memory_bytes) add_all(slot, true, use);
+    add_all(slot, false, tasks, use);
+    /* The cheap count is never too low. A fork bomb is not waited for. */
+    if (use->memory_bytes > memory_bytes && use->tasks <= tasks) add_all(slot, true, tasks, use);
     use->cpu_us += watch_reaped_cpu_us();
     if (!scratch_measure(slot, &scratch)) return;
     use->disk_full = scratch.full;
@@ -101,7 +116,10 @@ void watch_look(const struct slot *slot, uint64_t memory_bytes, struct watch_use
     if (!slot->directory && scratch.blocks > slot->scratch_empty.blocks) use->memory_bytes += (scratch.blocks - slot->scratch_empty.blocks) * 4096;
 }
 
-uint64_t watch_heap_bytes(const struct slot *slot) { return anonymous_bytes(slot->proc, "self"); }
+void watch_start(struct slot *slot) {
+    slot->heap_bytes = anonymous_bytes(slot->proc, "self");
+    slot->resident_bytes = resident_bytes(slot->proc, "self");
+}
 
 uint64_t watch_address_bytes(const struct slot *slot) {
     char text[256];

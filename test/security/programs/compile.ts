@@ -1,5 +1,5 @@
 /** What a compiler is made to do, and what a compiled program tries that an interpreter does not let it. */
-import { type HostileProgram, MiB, text } from "../program.ts";
+import { ONE_PROCESS, type HostileProgram, MiB, text } from "../program.ts";
 
 export const COMPILE: readonly HostileProgram[] = [
   {
@@ -37,6 +37,7 @@ export const COMPILE: readonly HostileProgram[] = [
   {
     name: "cc_template_bomb",
     threat: "Templates whose number doubles at every level.",
+    differs: ONE_PROCESS,
     runtime: "cpp",
     source: text`
       template <int N, int M> struct Twice { enum { value = Twice<N - 1, 2 * M>::value + Twice<N - 1, 2 * M + 1>::value }; };
@@ -50,6 +51,7 @@ export const COMPILE: readonly HostileProgram[] = [
   {
     name: "cc_macro_bomb",
     threat: "A macro of a thousand million words.",
+    differs: ONE_PROCESS,
     runtime: "cpp",
     source:
       "#define A0 x\n" +
@@ -104,6 +106,7 @@ export const COMPILE: readonly HostileProgram[] = [
   {
     name: "cc_plant",
     threat: "A program leaves a header and a changed compiler behind for the next.",
+    differs: ONE_PROCESS,
     runtime: "cpp",
     source: text`
       #include <cstdio>
@@ -121,6 +124,7 @@ export const COMPILE: readonly HostileProgram[] = [
   {
     name: "cc_plant_check",
     threat: "What the previous program left is included.",
+    differs: ONE_PROCESS,
     runtime: "cpp",
     source: text`
       #if __has_include("planted.h") || __has_include("/tmp/planted.h") || __has_include("/dev/shm/planted.h") || __has_include(<planted.h>)
@@ -136,6 +140,7 @@ export const COMPILE: readonly HostileProgram[] = [
   {
     name: "cc_raw_system_calls",
     threat: "System calls that no library makes for it.",
+    differs: ONE_PROCESS,
     runtime: "cpp",
     source: text`
       #include <cstdio>
@@ -157,6 +162,7 @@ export const COMPILE: readonly HostileProgram[] = [
   {
     name: "cc_other_abi",
     threat: "The 32-bit entry to the kernel, whose numbers no filter of 64-bit ones knows.",
+    differs: ONE_PROCESS,
     runtime: "cpp",
     arch: "x64",
     source: text`
@@ -174,6 +180,7 @@ export const COMPILE: readonly HostileProgram[] = [
   {
     name: "cc_written_code",
     threat: "Memory is written and then executed.",
+    differs: ONE_PROCESS,
     runtime: "cpp",
     arch: "x64",
     source: text`
@@ -194,6 +201,7 @@ export const COMPILE: readonly HostileProgram[] = [
   {
     name: "cc_fork_bomb",
     threat: "A fork bomb without an interpreter to slow it.",
+    differs: ONE_PROCESS,
     runtime: "cpp",
     source: "#include <unistd.h>\nint main() { for (;;) fork(); }",
     limits: { wall_ms: 500, processes: 32 },
@@ -202,6 +210,7 @@ export const COMPILE: readonly HostileProgram[] = [
   {
     name: "cc_stack",
     threat: "Recursion without end.",
+    differs: ONE_PROCESS,
     runtime: "cpp",
     source: "int down(volatile int n) { return n + down(n + 1) + n; }\nint main() { return down(0); }",
     limits: { memory_bytes: 256 * MiB },

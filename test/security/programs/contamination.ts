@@ -1,5 +1,5 @@
 /** Programs that leave something to the next call, and those that look for it. */
-import { type HostileProgram, MiB, text } from "../program.ts";
+import { ONE_PROCESS, NO_PLACES, type HostileProgram, MiB, text } from "../program.ts";
 
 export const CONTAMINATION: readonly HostileProgram[] = [
   {
@@ -88,6 +88,7 @@ export const CONTAMINATION: readonly HostileProgram[] = [
   {
     name: "cross_daemon_plant",
     threat: "A daemon that ignores every signal stays.",
+    differs: ONE_PROCESS,
     runtime: "python",
     source: text`
       import os, time, signal
@@ -108,6 +109,7 @@ export const CONTAMINATION: readonly HostileProgram[] = [
   {
     name: "cross_daemon_check",
     threat: "A daemon of a previous call still writes.",
+    differs: ONE_PROCESS,
     runtime: "python",
     source: text`
       import os, time
@@ -204,17 +206,16 @@ export const CONTAMINATION: readonly HostileProgram[] = [
     runtime: "python",
     source: text`
       import ctypes, re
-      # Backwards, so that the search does not find itself.
-      needle = b"llac-suoiverp-eht-fo-rekram"
+      # In such a way that the search does not find itself.
+      needle = re.compile(rb"marker-of-the-previous-cal[l]-.{0,12}")
       hits, seen = [], 0
       for line in open("/proc/self/maps"):
           start, end, access, name = re.match(r"(\w+)-(\w+) (\S+) \S+ \S+ \S+\s*(.*)", line).groups()
           size = int(end, 16) - int(start, 16)
           if not access.startswith("rw") or size > 256 << 20 or name in ("[vvar]", "[vsyscall]"): continue
-          data = ctypes.string_at(int(start, 16), size)[::-1]
+          data = ctypes.string_at(int(start, 16), size)
           seen += size
-          at = data.find(needle)
-          if at >= 0: hits.append((name or "anonymous", data[max(0, at - 12) : at + len(needle)][::-1]))
+          hits += [(name or "anonymous", hit) for hit in needle.findall(data)[:3]]
       print("BREACH:" + str(hits) if hits else "contained" if seen > 1 << 20 else seen)
     `,
     limits: { wall_ms: 30000 },
@@ -245,9 +246,9 @@ export const CONTAMINATION: readonly HostileProgram[] = [
     runtime: "python",
     source: text`
       import gc, os, resource, signal, sys, decimal
-      state = dict(nofile=resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 64, fsize=resource.getrlimit(resource.RLIMIT_FSIZE)[0] != -1, term=signal.getsignal(signal.SIGTERM) != signal.SIG_DFL,
+      state = dict(nofile=resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 64, fsize=resource.getrlimit(resource.RLIMIT_FSIZE)[0] == 1 << 20, term=signal.getsignal(signal.SIGTERM) != signal.SIG_DFL,
           pipe=signal.getsignal(signal.SIGPIPE) != signal.SIG_IGN, mask=bool(signal.pthread_sigmask(signal.SIG_BLOCK, [])), timer=signal.getitimer(signal.ITIMER_REAL)[0] != 0, umask=os.umask(0) != 0o022,
-          nice=os.nice(0) != 0, cwd=os.getcwd() != "/work", affinity=len(os.sched_getaffinity(0)) != os.cpu_count(), switch=sys.getswitchinterval() == 1, gc=not gc.isenabled(), prec=decimal.getcontext().prec == 3,
+          nice=os.nice(0) != 0, cwd=not os.getcwd().endswith("/work"), affinity=len(os.sched_getaffinity(0)) != os.cpu_count(), switch=sys.getswitchinterval() == 1, gc=not gc.isenabled(), prec=decimal.getcontext().prec == 3,
           trace=sys.gettrace() is not None, encoding=sys.stdout.encoding != "utf-8", argv=len(sys.argv) != 1)
       left = [name for name, value in state.items() if value]
       print("BREACH:" + str(left) if left else "contained")
@@ -296,6 +297,7 @@ export const CONTAMINATION: readonly HostileProgram[] = [
   {
     name: "cross_modules_cached_plant",
     threat: "Modules made of files and of nothing are left in the cache of imports.",
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       import importlib.util, sys, types, pathlib
@@ -312,6 +314,7 @@ export const CONTAMINATION: readonly HostileProgram[] = [
   {
     name: "cross_modules_cached_check",
     threat: "Modules and finders of a previous call are found.",
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       # The same heap as before: import pathlib
@@ -344,6 +347,7 @@ export const CONTAMINATION: readonly HostileProgram[] = [
   {
     name: "cross_environment_check",
     threat: "Environment and arguments of a previous call are found.",
+    differs: ONE_PROCESS,
     runtime: "python",
     source: text`
       import os, subprocess, sys

@@ -1,5 +1,5 @@
 /** Programs that use the processor without end, and clocks and signals by which they mean to go on. */
-import { type HostileProgram, text } from "../program.ts";
+import { ONE_PROCESS, type HostileProgram, text } from "../program.ts";
 
 export const CPU: readonly HostileProgram[] = [
   {
@@ -66,6 +66,7 @@ export const CPU: readonly HostileProgram[] = [
   {
     name: "time_wait_on_stopped",
     threat: "Waiting for a child that is stopped.",
+    differs: ONE_PROCESS,
     runtime: "python",
     source: text`
       import os, signal
@@ -219,6 +220,7 @@ export const CPU: readonly HostileProgram[] = [
   {
     name: "cpu_many_processes",
     threat: "Each process uses little, all of them much.",
+    differs: ONE_PROCESS,
     runtime: "python",
     source: text`
       import os
@@ -232,6 +234,7 @@ export const CPU: readonly HostileProgram[] = [
   {
     name: "cpu_short_children",
     threat: "Children that end before anybody looks at them.",
+    differs: ONE_PROCESS,
     runtime: "python",
     source: text`
       import os

@@ -1,10 +1,11 @@
 /** Programs that fill, trap and climb the file system. */
-import { type HostileProgram, MiB, text } from "../program.ts";
+import { ONE_USER, ONE_PROCESS, NO_PLACES, type HostileProgram, MiB, text } from "../program.ts";
 
 export const FILES: readonly HostileProgram[] = [
   {
     name: "file_inode_bomb",
     threat: "Empty files without end.",
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       import os
@@ -21,6 +22,7 @@ export const FILES: readonly HostileProgram[] = [
   {
     name: "file_sparse_huge",
     threat: "A sparse file of a petabyte, collected.",
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       import os
@@ -36,6 +38,7 @@ export const FILES: readonly HostileProgram[] = [
   {
     name: "file_symlink_out",
     threat: "Links and a FIFO to be collected in place of files.",
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       import os
@@ -57,6 +60,7 @@ export const FILES: readonly HostileProgram[] = [
   {
     name: "file_name_tricks",
     threat: "Names with newlines, bad bytes and marks that turn text around.",
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       import os
@@ -114,6 +118,7 @@ export const FILES: readonly HostileProgram[] = [
   {
     name: "file_fill_disk_uncaught",
     threat: "The disk is full and the program does not notice.",
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       open('/tmp/fill', 'wb').write(bytes(16 << 20))
@@ -157,6 +162,7 @@ export const FILES: readonly HostileProgram[] = [
   {
     name: "file_collect_special",
     threat: "Whatever is not a plain file is collected.",
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       import os, socket
@@ -182,6 +188,7 @@ export const FILES: readonly HostileProgram[] = [
   {
     name: "file_swap_while_collected",
     threat: "A daemon swaps a file for a link to the host's while it is collected.",
+    differs: ONE_PROCESS,
     runtime: "python",
     source: text`
       import os
@@ -263,6 +270,8 @@ export const FILES: readonly HostileProgram[] = [
     name: "file_writable_elsewhere",
     threat:
       "A place outside of the scratch directories that can be written, and so keeps what one call leaves for the next.",
+    notHeld: ONE_USER,
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       import os
@@ -295,6 +304,8 @@ export const FILES: readonly HostileProgram[] = [
   {
     name: "file_setuid_copy",
     threat: "A copy of a shell that runs as its owner.",
+    notHeld: ONE_USER,
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       import os, shutil, subprocess
@@ -309,6 +320,7 @@ export const FILES: readonly HostileProgram[] = [
   {
     name: "file_devices",
     threat: "Devices besides the harmless five.",
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       import os
@@ -329,6 +341,7 @@ export const FILES: readonly HostileProgram[] = [
   {
     name: "file_capability_attribute",
     threat: "A capability stored with a file.",
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       import os
@@ -344,6 +357,7 @@ export const FILES: readonly HostileProgram[] = [
   {
     name: "file_scratch_roots",
     threat: "The scratch directories themselves are renamed, removed or opened to others.",
+    notHeld: ONE_USER,
     runtime: "python",
     source: text`
       import os
@@ -370,6 +384,7 @@ export const FILES: readonly HostileProgram[] = [
   {
     name: "file_traps_plant",
     threat: "Directories without permissions, names in bad bytes, links into loops are left behind.",
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       import os
@@ -386,11 +401,12 @@ export const FILES: readonly HostileProgram[] = [
   {
     name: "file_traps_check",
     threat: "Files that a previous call left are found.",
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       import os
       found = [os.path.join(d, n) for root in ("/work", "/tmp", "/dev/shm") for d, ds, ns in os.walk(root) for n in ds + ns]
-      print("contained" if found == ["/work/main.py"] else "BREACH:" + ascii(found[:5]))
+      print("contained" if found in (["/work/main.py"], []) else "BREACH:" + ascii(found[:5]))
     `,
     outcomes: ["completed"],
     prints: "contained\n",

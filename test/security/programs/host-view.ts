@@ -1,10 +1,11 @@
 /** Programs that look at the machine from inside. */
-import { type HostileProgram, text } from "../program.ts";
+import { NO_PLACES, type HostileProgram, text } from "../program.ts";
 
 export const HOST_VIEW: readonly HostileProgram[] = [
   {
     name: "leak_other_processes",
     threat: "Processes of others in /proc.",
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       import os
@@ -92,6 +93,7 @@ export const HOST_VIEW: readonly HostileProgram[] = [
   {
     name: "leak_proc_entries",
     threat: "Entries of /proc that are not of a process.",
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       import os
@@ -104,6 +106,7 @@ export const HOST_VIEW: readonly HostileProgram[] = [
   {
     name: "leak_names",
     threat: "The machine's name and the cgroup's path.",
+    notHeld: { process: "the machine has its own name there: no namespace gives it another" },
     runtime: "python",
     source: text`
       import os, socket

@@ -1,5 +1,5 @@
 /** Programs that try the kernel's surface. */
-import { type HostileProgram, text } from "../program.ts";
+import { ONE_USER, ONE_PROCESS, NO_PLACES, type HostileProgram, text } from "../program.ts";
 
 export const KERNEL: readonly HostileProgram[] = [
   {
@@ -243,6 +243,7 @@ export const KERNEL: readonly HostileProgram[] = [
   {
     name: "sys_regain_root",
     threat: "User 0 again.",
+    notHeld: ONE_USER,
     runtime: "python",
     source: text`
       import os
@@ -342,6 +343,7 @@ export const KERNEL: readonly HostileProgram[] = [
   {
     name: "sys_setns",
     threat: "Namespaces of itself and of the slot are entered.",
+    differs: ONE_PROCESS,
     runtime: "python",
     source: text`
       import ctypes, errno, os
@@ -615,6 +617,7 @@ export const KERNEL: readonly HostileProgram[] = [
   {
     name: "sys_capset",
     threat: "Capabilities are asked for, by every way there is.",
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       import ctypes, os, struct
@@ -668,6 +671,7 @@ export const KERNEL: readonly HostileProgram[] = [
   {
     name: "sys_binfmt_exec",
     threat: "Scripts and files that ask the kernel for an interpreter, or for themselves.",
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       import os, subprocess

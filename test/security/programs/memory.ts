@@ -1,5 +1,14 @@
 /** Programs that use more memory than they may, wherever the kernel counts it. */
-import { type HostileProgram, MiB, text } from "../program.ts";
+import {
+  BETWEEN_LOOKS,
+  NO_KERNEL_MEMORY,
+  NO_MEMFD,
+  ONE_PROCESS,
+  NO_PLACES,
+  type HostileProgram,
+  MiB,
+  text,
+} from "../program.ts";
 
 export const MEMORY: readonly HostileProgram[] = [
   {
@@ -59,6 +68,7 @@ export const MEMORY: readonly HostileProgram[] = [
   {
     name: "mem_dev_shm_fill",
     threat: "/dev/shm filled until the machine has no memory.",
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       n = 0
@@ -74,6 +84,7 @@ export const MEMORY: readonly HostileProgram[] = [
   {
     name: "mem_memfd_fill",
     threat: "A memory file filled without end: pages of no process.",
+    differs: NO_MEMFD,
     runtime: "python",
     source: text`
       import os
@@ -90,6 +101,7 @@ export const MEMORY: readonly HostileProgram[] = [
   {
     name: "mem_exec_tiny_then_memfd",
     threat: "The process that grows is a tiny one, so that a larger one is the victim.",
+    differs: NO_MEMFD,
     runtime: "python",
     source: text`
       import os, sys
@@ -104,6 +116,7 @@ export const MEMORY: readonly HostileProgram[] = [
   {
     name: "mem_page_table_bomb",
     threat: "A page touched in every 2 MiB: page tables instead of pages.",
+    differs: NO_KERNEL_MEMORY,
     runtime: "python",
     source: text`
       import mmap
@@ -168,6 +181,7 @@ export const MEMORY: readonly HostileProgram[] = [
   {
     name: "mem_limit_plus_a_page",
     threat: "One page more than the limit.",
+    notHeld: { watched: BETWEEN_LOOKS, one_user: BETWEEN_LOOKS, process: BETWEEN_LOOKS },
     runtime: "python",
     source: text`
       import mmap
@@ -197,6 +211,7 @@ export const MEMORY: readonly HostileProgram[] = [
   {
     name: "mem_many_processes",
     threat: "Each process keeps below the limit, all of them do not.",
+    differs: ONE_PROCESS,
     runtime: "python",
     source: text`
       import os, signal
@@ -238,6 +253,7 @@ export const MEMORY: readonly HostileProgram[] = [
   {
     name: "mem_files_and_heap",
     threat: "Files in the scratch directories count as memory, together with the heap.",
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       with open("/tmp/half", "wb") as f: f.write(b"x" * (40 << 20))
@@ -321,6 +337,7 @@ export const MEMORY: readonly HostileProgram[] = [
   {
     name: "mem_zip_bomb",
     threat: "An archive of some kilobytes unpacks to more than the disk.",
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       import io, zipfile
@@ -339,6 +356,7 @@ export const MEMORY: readonly HostileProgram[] = [
   {
     name: "mem_shared_memory_object",
     threat: "A shared memory object larger than the disk.",
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       from multiprocessing import shared_memory
@@ -353,6 +371,7 @@ export const MEMORY: readonly HostileProgram[] = [
   {
     name: "mem_socket_buffers",
     threat: "Kernel memory of full sockets.",
+    differs: NO_KERNEL_MEMORY,
     runtime: "python",
     source: text`
       import socket
@@ -433,6 +452,7 @@ export const MEMORY: readonly HostileProgram[] = [
   {
     name: "mem_replaced_slot_plant",
     threat: "Leaves so much behind that the slot is replaced, its files not yet freed.",
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       import os
@@ -461,6 +481,7 @@ export const MEMORY: readonly HostileProgram[] = [
   {
     name: "mem_cached_slot_plant",
     threat: "Fills the page cache, which is charged to the slot and stays.",
+    differs: NO_PLACES,
     runtime: "python",
     source: text`
       import os

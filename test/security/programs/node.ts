@@ -1,10 +1,11 @@
 /** The same attempts from a Node process. */
-import { type HostileProgram, MiB, text } from "../program.ts";
+import { ONE_PROCESS, NO_PLACES, type HostileProgram, MiB, text } from "../program.ts";
 
 export const NODE: readonly HostileProgram[] = [
   {
     name: "node_child_process",
     threat: "Commands run with the program's own user and nothing more.",
+    differs: ONE_PROCESS,
     runtime: "node",
     source: text`
       const { execSync } = require("node:child_process");
@@ -223,6 +224,7 @@ export const NODE: readonly HostileProgram[] = [
   {
     name: "node_disk_fill",
     threat: "The disk is filled.",
+    differs: NO_PLACES,
     runtime: "node",
     source: text`
       const fs = require('node:fs'); const fd = fs.openSync('/tmp/fill', 'w'); try { for (;;) fs.writeSync(fd, Buffer.alloc(1 << 20)); } catch (error) { console.log(error.code); }
@@ -275,6 +277,7 @@ export const NODE: readonly HostileProgram[] = [
   {
     name: "node_internals",
     threat: "Bindings of Node that open what its modules close.",
+    notHeld: { process: "any directory of the machine can be entered, and not read" },
     runtime: "node",
     source: text`
       const attempts = [() => process.binding("tcp_wrap").TCP && new (process.binding("tcp_wrap").TCP)(0).bind("0.0.0.0", 8080), () => process.setuid(0), () => process.setgroups([0]), () => process.chdir("/proc/1"), () => process.setegid(0)];
@@ -286,6 +289,7 @@ export const NODE: readonly HostileProgram[] = [
   {
     name: "node_detached",
     threat: "A detached child holds the output open.",
+    differs: ONE_PROCESS,
     runtime: "node",
     source: text`
       const { spawn } = require("node:child_process");

@@ -1,5 +1,5 @@
 /** Programs that flood, forge and break their streams and what they say about themselves. */
-import { type HostileProgram, MiB, text } from "../program.ts";
+import { ONE_PROCESS, type HostileProgram, MiB, text } from "../program.ts";
 
 export const OUTPUT: readonly HostileProgram[] = [
   {
@@ -132,6 +132,7 @@ export const OUTPUT: readonly HostileProgram[] = [
   {
     name: "out_flood_many_writers",
     threat: "Many writers keep a pipe of a megabyte full, so that its reader never finds it empty.",
+    differs: ONE_PROCESS,
     runtime: "python",
     source: text`
       import fcntl, os

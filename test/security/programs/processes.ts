@@ -1,10 +1,11 @@
 /** Programs that make processes, leave them behind and send signals to those of others. */
-import { type HostileProgram, text } from "../program.ts";
+import { ONE_USER, LOOKED_AT, ONE_PROCESS, type HostileProgram, text } from "../program.ts";
 
 export const PROCESSES: readonly HostileProgram[] = [
   {
     name: "proc_fork_bomb",
     threat: "A fork bomb.",
+    notHeld: LOOKED_AT,
     runtime: "python",
     source: text`
       import os
@@ -19,6 +20,7 @@ export const PROCESSES: readonly HostileProgram[] = [
   {
     name: "proc_daemon_late_write",
     threat: "A daemon writes to the output after its call's end.",
+    differs: ONE_PROCESS,
     runtime: "python",
     source: text`
       import os, time
@@ -33,6 +35,7 @@ export const PROCESSES: readonly HostileProgram[] = [
   {
     name: "proc_thread_bomb",
     threat: "Threads without end.",
+    differs: LOOKED_AT,
     runtime: "python",
     source: text`
       import threading, time
@@ -62,6 +65,7 @@ export const PROCESSES: readonly HostileProgram[] = [
   {
     name: "proc_stopped_child",
     threat: "A stopped child outlives its parent.",
+    differs: ONE_PROCESS,
     runtime: "python",
     source: text`
       import os, signal
@@ -112,6 +116,7 @@ export const PROCESSES: readonly HostileProgram[] = [
   {
     name: "proc_subprocess_shell",
     threat: "A shell by subprocess has the program's own user.",
+    differs: { ...ONE_PROCESS, ...LOOKED_AT },
     runtime: "python",
     source: text`
       import subprocess
@@ -124,6 +129,7 @@ export const PROCESSES: readonly HostileProgram[] = [
   {
     name: "proc_double_fork_daemon",
     threat: "A daemon of a session of its own, deaf to signals, with the output open.",
+    differs: ONE_PROCESS,
     runtime: "python",
     source: text`
       import os, signal, time
@@ -142,6 +148,7 @@ export const PROCESSES: readonly HostileProgram[] = [
   {
     name: "proc_orphan_holds_pipes",
     threat: "An orphan keeps both output pipes open: the end is a process's death, not a closed pipe.",
+    differs: ONE_PROCESS,
     runtime: "python",
     source: text`
       import os, time
@@ -157,6 +164,7 @@ export const PROCESSES: readonly HostileProgram[] = [
   {
     name: "proc_zombie_farm",
     threat: "Dead children that nobody asks for fill the process table.",
+    differs: LOOKED_AT,
     runtime: "python",
     source: text`
       import os
@@ -174,6 +182,7 @@ export const PROCESSES: readonly HostileProgram[] = [
   {
     name: "proc_shell_fork_bomb",
     threat: "The classic fork bomb of the shell.",
+    differs: ONE_PROCESS,
     runtime: "python",
     source: text`
       import subprocess
@@ -187,6 +196,7 @@ export const PROCESSES: readonly HostileProgram[] = [
   {
     name: "proc_sessions",
     threat: "Sessions without end, each with a process.",
+    differs: LOOKED_AT,
     runtime: "python",
     source: text`
       import os, time
@@ -203,6 +213,7 @@ export const PROCESSES: readonly HostileProgram[] = [
   {
     name: "proc_kill_all",
     threat: "SIGKILL to every process there is.",
+    differs: ONE_PROCESS,
     runtime: "python",
     source: text`
       import os, time
@@ -217,6 +228,7 @@ export const PROCESSES: readonly HostileProgram[] = [
   {
     name: "proc_signal_slot",
     threat: "Every signal to the process that holds the slot.",
+    notHeld: ONE_USER,
     runtime: "python",
     source: text`
       import os, signal
@@ -234,6 +246,7 @@ export const PROCESSES: readonly HostileProgram[] = [
   {
     name: "proc_signal_siblings",
     threat: "Signals to every process id.",
+    notHeld: ONE_USER,
     runtime: "python",
     source: text`
       import os
@@ -251,6 +264,7 @@ export const PROCESSES: readonly HostileProgram[] = [
   {
     name: "proc_kill_own_group",
     threat: "SIGKILL to its own process group.",
+    differs: ONE_PROCESS,
     runtime: "python",
     source: text`
       import os, signal
@@ -263,6 +277,7 @@ export const PROCESSES: readonly HostileProgram[] = [
   {
     name: "proc_subreaper",
     threat: "Orphans go to a subreaper that outlives the program.",
+    differs: ONE_PROCESS,
     runtime: "python",
     source: text`
       import ctypes, os, time
@@ -281,6 +296,7 @@ export const PROCESSES: readonly HostileProgram[] = [
   {
     name: "proc_adopted_by_slot",
     threat: "A child made for the slot process (CLONE_PARENT) outlives the program.",
+    differs: ONE_PROCESS,
     runtime: "python",
     source: text`
       import ctypes, os, time
@@ -295,6 +311,7 @@ export const PROCESSES: readonly HostileProgram[] = [
   {
     name: "proc_stop_group",
     threat: "The whole group is stopped.",
+    differs: ONE_PROCESS,
     runtime: "python",
     source: text`
       import os, signal, time
@@ -307,6 +324,7 @@ export const PROCESSES: readonly HostileProgram[] = [
   {
     name: "proc_vfork_wait",
     threat: "A parent that waits in vfork for a child that never executes.",
+    differs: ONE_PROCESS,
     runtime: "python",
     source: text`
       import subprocess
@@ -329,6 +347,7 @@ export const PROCESSES: readonly HostileProgram[] = [
   {
     name: "proc_limit_of_one",
     threat: "With a limit of one process there is no second.",
+    notHeld: LOOKED_AT,
     runtime: "python",
     source: text`
       import os, threading
@@ -358,6 +377,7 @@ export const PROCESSES: readonly HostileProgram[] = [
   {
     name: "proc_fork_while_dying",
     threat: "Processes that fork until the very moment they are killed.",
+    differs: ONE_PROCESS,
     runtime: "python",
     source: text`
       import os, signal

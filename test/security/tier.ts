@@ -1,0 +1,120 @@
+/**
+ * The tier that the suite runs in: `ROLLCALL_TIER=process npm test -- test/security`. Each is a configuration of the
+ * service; programs that one of them does not hold are marked so in their data.
+ */
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { userInfo } from "node:os";
+import { dirname } from "node:path";
+import type { IsolationTier } from "../../src/contract/description.ts";
+import type { PartialConfig } from "../../src/index.ts";
+
+/**
+ * What bounds a call: the kernel by a cgroup, or a look every few milliseconds; whether programs have a user that is not
+ * the service's; whether they have namespaces.
+ */
+export type TierKind = "container" | "watched" | "one_user" | "process";
+
+export interface Tier {
+  readonly name: string;
+  readonly kind: TierKind;
+  readonly config: PartialConfig;
+  /** What the service says of itself. */
+  readonly says: IsolationTier;
+  /** User id of the service, which is a process of its own then; null: this process's. */
+  readonly uid: number | null;
+  /** Why this machine cannot run it, or null. */
+  readonly unavailable: () => string | null;
+}
+
+const NOBODY = 65_534;
+const SEARCHED = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"];
+
+const needs = (program: string) => (): string | null =>
+  SEARCHED.some((directory) => existsSync(`${directory}/${program}`)) ? null : `${program} is not installed`;
+
+/** Whether another user finds this clone and its Node. */
+function readableByOthers(): string | null {
+  if (userInfo().uid !== 0) return "only root can become another user";
+  for (const path of [import.meta.dirname, process.execPath])
+    for (let at = path; at !== "/"; at = dirname(at))
+      if ((statSync(at).mode & 0o005) !== 0o005) return `${at} cannot be read by everybody`;
+  return null;
+}
+
+/** The first user of /etc/subuid that there is. */
+function userWithRange(): number | null {
+  const users = new Map(lines("/etc/passwd").map(([name = "", , uid]) => [name, Number(uid)]));
+  return (
+    lines("/etc/subuid")
+      .map(([name = ""]) => users.get(name))
+      .find((uid) => uid !== undefined) ?? null
+  );
+}
+
+function lines(file: string): string[][] {
+  const text = existsSync(file) ? readFileSync(file, "utf8") : "";
+  return text
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => line.split(":"));
+}
+
+export const TIERS: readonly Tier[] = [
+  { name: "container", kind: "container", says: "container", config: {}, uid: null, unavailable: () => null },
+  {
+    name: "runc",
+    kind: "container",
+    says: "container",
+    config: { container: { runtime: "runc" } },
+    uid: null,
+    unavailable: needs("runc"),
+  },
+  {
+    name: "watched",
+    kind: "watched",
+    says: "watched_container",
+    // A cgroup that is not there cannot be written.
+    config: {
+      container: { cgroupParent: "rollcall-no-such-cgroup" },
+      isolation: { minimum: "watched_container" },
+    },
+    uid: null,
+    unavailable: () => null,
+  },
+  {
+    name: "rootless",
+    kind: "watched",
+    says: "watched_container",
+    config: { isolation: { minimum: "watched_container" } },
+    uid: userWithRange() ?? NOBODY,
+    unavailable: () =>
+      userWithRange() === null
+        ? "no user has a range in /etc/subuid: useradd --create-home rollcall"
+        : (needs("newuidmap")() ?? readableByOthers()),
+  },
+  {
+    name: "one-user",
+    kind: "one_user",
+    says: "watched_container",
+    config: { isolation: { minimum: "watched_container" } },
+    uid: NOBODY,
+    unavailable: readableByOthers,
+  },
+  {
+    name: "process",
+    kind: "process",
+    says: "confined_process",
+    config: { container: { runtime: "process" }, isolation: { minimum: "confined_process" } },
+    uid: null,
+    unavailable: () => null,
+  },
+];
+
+export function tierNamed(name: string): Tier {
+  const tier = TIERS.find((one) => one.name === name);
+  if (tier === undefined)
+    throw new Error(`ROLLCALL_TIER is one of ${TIERS.map((one) => one.name).join(", ")}, not ${name}`);
+  return tier;
+}
+
+export const TIER = tierNamed(process.env["ROLLCALL_TIER"] ?? "container");

@@ -1,0 +1,121 @@
+/**
+ * Every other tier that this machine can run, with a part of the suite: one or two programs for each thing that a tier
+ * must hold. `ROLLCALL_TIER=<name> npm test -- test/security` runs all of it in one of them.
+ */
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { describeGroup, withService } from "./gauntlet.ts";
+import type { HostileProgram } from "./program.ts";
+import { CONTAMINATION } from "./programs/contamination.ts";
+import { CPU } from "./programs/cpu.ts";
+import { FILES } from "./programs/files.ts";
+import { HOST_VIEW } from "./programs/host-view.ts";
+import { JAVASCRIPT } from "./programs/javascript.ts";
+import { KERNEL } from "./programs/kernel.ts";
+import { MEMORY } from "./programs/memory.ts";
+import { NETWORK } from "./programs/network.ts";
+import { NODE } from "./programs/node.ts";
+import { OUTPUT } from "./programs/output.ts";
+import { PROCESSES } from "./programs/processes.ts";
+import { PROTOCOL } from "./programs/protocol.ts";
+import { TIER, TIERS } from "./tier.ts";
+
+const PROGRAMS: readonly HostileProgram[] = [
+  CPU,
+  MEMORY,
+  PROCESSES,
+  FILES,
+  OUTPUT,
+  NETWORK,
+  KERNEL,
+  HOST_VIEW,
+  CONTAMINATION,
+  PROTOCOL,
+  NODE,
+  JAVASCRIPT,
+].flat();
+
+const SELECTED = new Set([
+  "cpu_bigint_power",
+  "cpu_threads_in_c",
+  "mem_balloon",
+  "mem_shared_mapping",
+  "mem_many_processes",
+  "mem_memfd_fill",
+  "proc_thread_bomb",
+  "proc_double_fork_daemon",
+  "proc_kill_all",
+  "proc_signal_slot",
+  "proc_signal_siblings",
+  "proc_limit_of_one",
+  "file_fill_disk",
+  "file_deep_tree",
+  "file_read_host",
+  "file_find_marker",
+  "file_write_base",
+  "file_writable_elsewhere",
+  "out_flood_no_newline",
+  "out_forged_evidence",
+  "net_tcp_outbound",
+  "net_vsock",
+  "net_engine_socket",
+  "net_abstract_connect",
+  "sys_clone_newuser",
+  "sys_ptrace",
+  "sys_mount",
+  "sys_unknown",
+  "sys_capset",
+  "sys_regain_root",
+  "sys_i386",
+  "leak_environ",
+  "leak_names",
+  "leak_slot_memory",
+  "cross_daemon_plant",
+  "cross_daemon_check",
+  "cross_residue_plant",
+  "cross_residue_check",
+  "cross_process_state_plant",
+  "cross_process_state_check",
+  "proto_stdin_steal_control",
+  "node_fork_bomb",
+  "node_host_files",
+  "js_bigint_power",
+  "js_array_balloon",
+  "js_host_files",
+  "js_constructor_escape",
+]);
+
+const selected = PROGRAMS.filter(({ name }) => SELECTED.has(name));
+
+it("every selected program is in the suite", () => {
+  expect(new Set(selected.map(({ name }) => name))).toEqual(SELECTED);
+});
+
+it("what a tier does not hold is named in docs/isolation.md, and nothing else is", () => {
+  const page = readFileSync(new URL("../../docs/isolation.md", import.meta.url), "utf8");
+  const named = new Set(page.match(/(?<=^\| `)[a-z]+_\w+(?=`.*\| +`(?:watched|one-user|process)`)/gm));
+  const notHeld = PROGRAMS.filter((program) => program.notHeld !== undefined).map(({ name }) => name);
+  expect(named).toEqual(new Set(notHeld));
+});
+
+// The whole of a chosen tier is in the other files.
+for (const tier of process.env["ROLLCALL_TIER"] === undefined ? TIERS : []) {
+  if (tier === TIER) continue;
+  const reason = tier.unavailable();
+  describe.skipIf(reason !== null)(
+    `tier ${tier.name}${reason === null ? "" : ` (left out: ${reason})`}`,
+    () => {
+      withService(
+        { python: { slots: 1 }, javascript: { slots: 1 } },
+        (subject) => {
+          it("says what it is", async () => {
+            const { engines } = await subject.executor.describe();
+            expect(engines.map((engine) => engine.tier)).toEqual([tier.says, tier.says]);
+          });
+          describeGroup(`in tier ${tier.name}`, subject, selected);
+        },
+        tier,
+      );
+    },
+  );
+}
