@@ -20,7 +20,7 @@ import { systemStep } from "./bootstrap/system.mjs";
 
 /** Entries that start no sandbox, and the verbs of src/main.ts that start none. */
 const ENTRIES_WITHOUT_SANDBOX = new Set(["scripts/check.ts", "scripts/build.ts"]);
-const VERBS_WITHOUT_SANDBOX = new Set(["doctor", "config", "help", "version"]);
+const VERBS_WITHOUT_SANDBOX = new Set(["engine", "doctor", "config", "help", "version"]);
 
 /** Whether the entry is going to start Python sandboxes. */
 function needsSandbox(entry, args) {

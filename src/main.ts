@@ -9,6 +9,7 @@ const HELP = `Usage: rollcall <command> [flags]
 
   serve     take calls over HTTP
   bench     measure this service, another one, or the seven points; bench --help tells more
+  engine    serve the embedded model as a Tinker-compatible endpoint; engine --help tells more
   doctor    check what this machine can isolate, and how to mend what it cannot
   config    print every configuration key with its value, where it comes from and what it means
   version   print the version
@@ -133,6 +134,10 @@ async function main([command = "help", ...argv]: readonly string[]): Promise<num
       return doctor(loadConfig(input));
     case "bench":
       return bench(argv);
+    case "engine": {
+      const { runEngine } = await import("./rl/engine-server/command.ts");
+      return runEngine(argv, process.env);
+    }
     case "config": {
       const { describeConfig } = await import("./config/describe.ts");
       process.stdout.write(describeConfig(readConfig(input)));

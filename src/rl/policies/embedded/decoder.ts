@@ -70,20 +70,18 @@ class Bank {
   }));
   readonly #shape: ModelShape;
   readonly #step: Step;
-  #weights: Published;
+  /** As they were published; what is published later under the same version is another. */
+  readonly weights: Published;
   #capacity: number;
   #cache: Cache;
 
   constructor(shape: ModelShape, step: Step, weights: Published) {
     this.#shape = shape;
     this.#step = step;
-    this.#weights = { version: weights.version, tensors: again(weights.tensors) };
+    this.weights = weights;
+    again(weights.tensors);
     this.#capacity = lengthBucket(1, shape.context);
     this.#cache = emptyCache(shape, ROWS, this.#capacity);
-  }
-
-  get version(): number {
-    return this.#weights.version;
   }
 
   get busy(): boolean {
@@ -91,7 +89,7 @@ class Bank {
   }
 
   close(): void {
-    dispose(this.#weights.tensors);
+    dispose(this.weights.tensors);
     disposeCache(this.#cache);
   }
 
@@ -111,7 +109,7 @@ class Bank {
       places[index] = active === null ? held.length : fed;
     }
     const [logits, cache] = this.#step(
-      again(this.#weights.tensors),
+      again(this.weights.tensors),
       this.#cache,
       np.array(tokens),
       np.array(places),
@@ -138,7 +136,7 @@ class Bank {
       tokens: active.tokens.slice(active.request.prompt.length),
       logprobs: active.logprobs,
       stopReason: stopped ? "stop" : "length",
-      weightsVersion: this.version,
+      weightsVersion: this.weights.version,
     });
   }
 
@@ -221,15 +219,14 @@ export class Decoder {
 
   /** The row whose sequence the prompt continues; else an empty one; else the one that was released first. */
   #rowFor(prompt: readonly number[]): Row | undefined {
-    const { version } = this.#weights ?? {};
-    const stale = this.#banks.filter((bank) => bank.version !== version && !bank.busy);
+    const stale = this.#banks.filter((bank) => bank.weights !== this.#weights && !bank.busy);
     for (const bank of stale) bank.close();
     this.#banks = this.#banks.filter((bank) => !stale.includes(bank));
     const worth = ({ held, releasedAt }: Row): number =>
       held.length === 0 ? 0 : continues(prompt, held) ? held.length : -1 - releasedAt;
     let best: Row | undefined;
     for (const bank of this.#banks) {
-      if (bank.version !== version) continue;
+      if (bank.weights !== this.#weights) continue;
       for (const row of bank.rows)
         if (row.active === null && (best === undefined || worth(row) > worth(best))) best = row;
     }

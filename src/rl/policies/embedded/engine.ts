@@ -27,7 +27,7 @@ import { chunksOf } from "./batches.ts";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { continuationOf } from "./continuation.ts";
 import type { DeviceName } from "./device.ts";
-import { gather, lossMetrics } from "./loss-metrics.ts";
+import { gather, gatherRows, lossMetrics } from "./loss-metrics.ts";
 import { Replica } from "./replica.ts";
 import { checkShape, DEFAULT_SHAPE, initialise, type ModelShape, parameterCount } from "./shape.ts";
 
@@ -59,7 +59,7 @@ const SAMPLES_MAX = 65_536;
 
 const shared = (length: number): Float32Array => new Float32Array(new SharedArrayBuffer(4 * length));
 
-class EmbeddedEngine implements Engine {
+export class EmbeddedEngine implements Engine {
   readonly description: string;
   readonly contextTokens: number;
   readonly #shape: ModelShape;
@@ -132,6 +132,17 @@ class EmbeddedEngine implements Engine {
         for (let at = 0; at < gradient.length; at += 1)
           this.#gradient[at] = (this.#gradient[at] ?? 0) + (gradient[at] ?? 0);
       return { logprobs, metrics: lossMetrics(data, logprobs, entropies, loss) };
+    });
+  }
+
+  /** For each datum the log probability of each target; no gradient is computed. @throws EngineError */
+  logprobs(data: readonly Datum[]): Promise<readonly (readonly number[])[]> {
+    return this.#inTurn(async () => {
+      const chunks = chunksOf(data, { kind: "cross_entropy" }, this.#shape);
+      const results = await Promise.all(
+        chunks.map(({ chunk }, index) => this.#replicaAt(index).ask("score", { chunk })),
+      );
+      return gatherRows(data, chunks, results);
     });
   }
 
@@ -240,7 +251,7 @@ class EmbeddedEngine implements Engine {
 }
 
 /** @throws EngineError when an option is not allowed or the device is not there */
-export async function createEmbeddedEngine(options: EmbeddedOptions): Promise<Engine> {
+export async function createEmbeddedEngine(options: EmbeddedOptions): Promise<EmbeddedEngine> {
   const { vocabulary, context } = options;
   const shape: ModelShape = {
     vocabulary,

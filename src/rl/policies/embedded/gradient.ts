@@ -34,10 +34,14 @@ type Inputs = {
 };
 type LossAndAux = [np.Array, { logprobs: np.Array; entropies: np.Array }];
 
+function logprobsOf(all: np.Array, targets: np.Array, shape: ModelShape): np.Array {
+  return np.sum(all.mul(nn.oneHot(targets, shape.vocabulary)), -1);
+}
+
 function lossOf(weights: Tensors, inputs: Inputs, shape: ModelShape): LossAndAux {
   const all = sequenceLogprobs(weights, inputs.tokens, shape);
   const entropies = np.negative(np.sum(np.exp(all.ref).mul(all.ref), -1));
-  const logprobs = np.sum(all.mul(nn.oneHot(inputs.targets, shape.vocabulary)), -1);
+  const logprobs = logprobsOf(all, inputs.targets, shape);
   const ratio = np.exp(logprobs.ref.sub(inputs.logprobs));
   const clipped = np.minimum(np.maximum(ratio.ref, inputs.low), inputs.high).mul(inputs.advantages.ref);
   const gain = np.minimum(ratio.mul(inputs.advantages), clipped);
@@ -45,6 +49,21 @@ function lossOf(weights: Tensors, inputs: Inputs, shape: ModelShape): LossAndAux
   const supervised = inputs.supervised.mul(logprobs.ref);
   const loss = np.negative(np.sum(inputs.weights.mul(supervised.add(policy))));
   return [loss, { logprobs, entropies }];
+}
+
+function placed(values: Int32Array | Float32Array, { rows, steps }: Chunk): np.Array {
+  return np.array(values as Float32Array<ArrayBuffer>, { shape: [rows, steps] });
+}
+
+/** A function that gives the log probability of each target, row-major; it compiles once for each shape of chunk. */
+export function scoresOf(shape: ModelShape): (weights: Tensors, chunk: Chunk) => Promise<Float32Array> {
+  const compiled = jit((weights: Tensors, tokens: np.Array, targets: np.Array) =>
+    logprobsOf(sequenceLogprobs(weights, tokens, shape), targets, shape),
+  );
+  return async (weights, chunk) => {
+    const scores = compiled(again(weights), placed(chunk.tokens, chunk), placed(chunk.targets, chunk));
+    return (await scores.data()) as Float32Array;
+  };
 }
 
 /** A function that computes gradients; it compiles once for each shape of chunk. */
@@ -59,8 +78,7 @@ export function gradientOf(
   );
   return async (weights, chunk, loss) => {
     const [supervised, low, high] = numbersOf(loss);
-    const place = (values: Int32Array | Float32Array): np.Array =>
-      np.array(values as Float32Array<ArrayBuffer>, { shape: [chunk.rows, chunk.steps] });
+    const place = (values: Int32Array | Float32Array): np.Array => placed(values, chunk);
     const [[total, aux], gradient] = compiled(again(weights), {
       tokens: place(chunk.tokens),
       targets: place(chunk.targets),

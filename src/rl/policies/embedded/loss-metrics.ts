@@ -3,40 +3,57 @@ import { type Datum, EngineError, type Loss, type Metrics } from "../../ports.ts
 import type { PlacedChunk } from "./batches.ts";
 import type { ChunkGradient } from "./gradient.ts";
 
-/** Rows of the chunks back in the order of the data. @throws EngineError when one is not finite, naming the datum */
+type PerDatum = readonly (readonly number[])[];
+
+/** Rows of the chunks back in the order of the data, padding left out. @throws EngineError naming a datum whose are not finite */
+export function gatherRows(
+  data: readonly Datum[],
+  chunks: readonly PlacedChunk[],
+  results: readonly Float32Array[],
+): PerDatum {
+  const rows: number[][] = data.map(() => []);
+  for (const [index, { chunk, data: indices }] of chunks.entries())
+    for (const [row, which] of indices.entries()) {
+      const start = row * chunk.steps;
+      const own = results[index]?.subarray(start, start + (data[which]?.weights.length ?? 0)) ?? [];
+      if (!own.every(Number.isFinite))
+        throw new EngineError(`datum ${which}: the model's log probabilities are not finite`, {
+          retryable: false,
+        });
+      rows[which] = Array.from(own);
+    }
+  return rows;
+}
+
+/** @throws EngineError when something is not finite, naming the data */
 export function gather(
   data: readonly Datum[],
   chunks: readonly PlacedChunk[],
   results: readonly ChunkGradient[],
-): { readonly logprobs: readonly (readonly number[])[]; readonly entropies: readonly (readonly number[])[] } {
-  const logprobs: number[][] = data.map(() => []);
-  const entropies: number[][] = data.map(() => []);
-  for (const [index, { chunk, data: indices }] of chunks.entries()) {
-    const result = results[index];
-    if (result === undefined) throw new Error("every chunk has a result");
-    for (const [row, which] of indices.entries()) {
-      const start = row * chunk.steps;
-      const end = start + (data[which]?.weights.length ?? 0);
-      logprobs[which] = Array.from(result.logprobs.subarray(start, end));
-      entropies[which] = Array.from(result.entropies.subarray(start, end));
-      if (!logprobs[which].every(Number.isFinite))
-        throw new EngineError(`datum ${which}: the model's log probabilities are not finite`, {
-          retryable: false,
-        });
-    }
-    if (!result.gradient.every(Number.isFinite))
+): { readonly logprobs: PerDatum; readonly entropies: PerDatum } {
+  const logprobs = gatherRows(
+    data,
+    chunks,
+    results.map((result) => result.logprobs),
+  );
+  const entropies = gatherRows(
+    data,
+    chunks,
+    results.map((result) => result.entropies),
+  );
+  for (const [index, { gradient }] of results.entries())
+    if (!gradient.every(Number.isFinite))
       throw new EngineError(
-        `the gradient over data ${indices.join(", ")} is not finite: weights, advantages or logprobs are too large`,
+        `the gradient over data ${chunks[index]?.data.join(", ")} is not finite: weights, advantages or logprobs are too large`,
         { retryable: false },
       );
-  }
   return { logprobs, entropies };
 }
 
 export function lossMetrics(
   data: readonly Datum[],
-  logprobs: readonly (readonly number[])[],
-  entropies: readonly (readonly number[])[],
+  logprobs: PerDatum,
+  entropies: PerDatum,
   loss: Loss,
 ): Metrics {
   const low = loss.kind === "ppo" ? loss.clipLow : 0;

@@ -25,6 +25,8 @@ export interface Questions {
   /** Gradients are computed with the shared weights as they are now. */
   refresh: { take: null; give: null };
   gradient: { take: { readonly chunk: Chunk; readonly loss: Loss }; give: ChunkGradient };
+  /** Gives the log probability of each target, row-major. */
+  score: { take: { readonly chunk: Chunk }; give: Float32Array };
   /** Gives the gradient's norm. */
   adam: { take: { readonly parameters: AdamParameters; readonly step: number }; give: number };
   /** Sampling from now on uses the shared weights as they are now. */

@@ -8,6 +8,9 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
+/** The thread is gone: no fault of what was asked. */
+export class ModelGone extends EngineError {}
+
 export class Replica {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
@@ -76,7 +79,7 @@ export class Replica {
   }
 
   #end(why: string): void {
-    this.#ended ??= new EngineError(why, { retryable: false });
+    this.#ended ??= new ModelGone(why, { retryable: false });
     for (const pending of this.#pending.values()) pending.reject(this.#ended);
     this.#pending.clear();
   }

@@ -6,7 +6,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { adamStep } from "./adam.ts";
 import { Decoder } from "./decoder.ts";
 import { useDevice } from "./device.ts";
-import { gradientOf } from "./gradient.ts";
+import { gradientOf, scoresOf } from "./gradient.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "./protocol.ts";
 import { dispose, tensorsOf, type Tensors } from "./transformer.ts";
 
@@ -18,6 +18,7 @@ const ready = useDevice(start.device);
 // Told to who asks.
 ready.catch(() => undefined);
 const computeGradient = gradientOf(start.shape);
+const computeScores = scoresOf(start.shape);
 const decoder = new Decoder(start.shape, start.banksMax, (error) => {
   // Requests that wait would wait for ever: the thread ends, and the engine tells everyone why.
   queueMicrotask(() => {
@@ -46,6 +47,9 @@ async function serve(message: Exclude<ToWorker, { verb: "cancel" }>): Promise<vo
       const give = await computeGradient(training, message.take.chunk, message.take.loss);
       return answer({ id, give }, [give.gradient.buffer as ArrayBuffer]);
     }
+    case "score":
+      training ??= tensorsOf(start.shape, start.weights);
+      return answer({ id, give: await computeScores(training, message.take.chunk) });
     case "adam":
       return answer({ id, give: adamStep(start, message.take.parameters, message.take.step) });
     case "publish":
