@@ -83,7 +83,7 @@ describe("mathematical equality", () => {
   ])(
     "hostile LaTeX ends at the limit and earns nothing: %s",
     async (_name, answer) => {
-      const verdict = await math(answer, "1", { limits: { wall_ms: 1500 } });
+      const verdict = await math(answer, "1", { limits: { wall_ms: 800 } });
       expect(verdict.reward).toBe(0);
       expect(["undecided", "wrong_answer"]).toContain(verdict.verdict);
       if (verdict.verdict === "undecided") expect(verdict.outcome).not.toBe("completed");
@@ -200,7 +200,7 @@ describe("a program without the answer has no reward", () => {
       program: { runtime, source },
       function: "f",
       cases: [{ args: [3], expected: 9 }],
-      limits: { wall_ms: 4000 },
+      ...(verdict === "limit" ? { limits: { wall_ms: 1000 } } : {}),
     });
     expect(judged).toMatchObject({ verdict, reward: 0 });
   });
@@ -263,7 +263,7 @@ def f(n):
       kind: "stdio",
       program: { runtime: "python", source },
       cases: [{ stdin: "3", expected_stdout: "9\n" }],
-      limits: { wall_ms: 4000, output_bytes: 1 << 20 },
+      limits: { wall_ms: verdict === "limit" ? 1000 : 10_000, output_bytes: 1 << 20 },
     });
     expect(judged).toMatchObject({ verdict, reward: 0 });
   });
