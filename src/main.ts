@@ -10,6 +10,7 @@ const HELP = `Usage: rollcall <command> [flags]
   serve     take calls over HTTP
   bench     measure this service, another one, or the seven points; bench --help tells more
   engine    serve the embedded model as a Tinker-compatible endpoint; engine --help tells more
+  train     let a model learn by tool calls; train --help tells more
   doctor    check what this machine can isolate, and how to mend what it cannot
   config    print every configuration key with its value, where it comes from and what it means
   version   print the version
@@ -137,6 +138,10 @@ async function main([command = "help", ...argv]: readonly string[]): Promise<num
     case "engine": {
       const { runEngine } = await import("./rl/engine-server/command.ts");
       return runEngine(argv, process.env);
+    }
+    case "train": {
+      const { runTrain } = await import("./rl/command/train.ts");
+      return runTrain(argv);
     }
     case "config": {
       const { describeConfig } = await import("./config/describe.ts");

@@ -8,7 +8,7 @@ import {
 } from "../results/schema.ts";
 import { countStates, number, quantity } from "../results/table.ts";
 import { loadPlots } from "./load-plots.ts";
-import { drawPlot, escapeText } from "./plot.ts";
+import { drawPlot, escapeText } from "../../src/lib/line-plot.ts";
 import { STYLE } from "./style.ts";
 
 const STATE_CLASS = { met: "met", missed: "missed", told: "told", "not given": "open" } as const;

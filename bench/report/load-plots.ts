@@ -2,7 +2,7 @@
 import { Histogram } from "../load/histogram.ts";
 import type { Sample } from "../machine/sampler.ts";
 import type { LoadResult } from "../results/schema.ts";
-import { drawPlot } from "./plot.ts";
+import { drawPlot } from "../../src/lib/line-plot.ts";
 
 const MIB = 2 ** 20;
 const TIME = "seconds";

@@ -1,3 +1,5 @@
+import { PLOT_STYLE } from "../../src/lib/line-plot.ts";
+
 /** The report's style sheet: light and dark by the reader's choice, no font and no image from elsewhere. */
 export const STYLE = `
 :root {
@@ -44,16 +46,4 @@ td.sub { padding-left: 32px; }
 details { margin-top: 12px; background: var(--card); border: 1px solid var(--edge); border-radius: 10px; padding: 10px 14px; }
 summary { cursor: pointer; }
 summary .dim { margin-left: 8px; }
-.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(340px, 1fr)); gap: 12px; margin-top: 12px; }
-.plot { width: 100%; height: auto; display: block; }
-.plot text { font: 11px system-ui, sans-serif; fill: var(--dim); }
-.plot .title { font-size: 13px; font-weight: 600; fill: var(--text); }
-.plot .unit { font-size: 11px; font-weight: 400; fill: var(--dim); }
-.plot .grid { stroke: var(--grid); stroke-width: 1; }
-.line { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
-.area { opacity: 0.12; stroke: none; }
-.line.s0 { stroke: var(--s0); } .area.s0, .dot.s0 { fill: var(--s0); } .plot .key.s0 { fill: var(--s0); }
-.line.s1 { stroke: var(--s1); } .area.s1, .dot.s1 { fill: var(--s1); } .plot .key.s1 { fill: var(--s1); }
-.line.s2 { stroke: var(--s2); } .area.s2, .dot.s2 { fill: var(--s2); } .plot .key.s2 { fill: var(--s2); }
-.line.s3 { stroke: var(--s3); } .area.s3, .dot.s3 { fill: var(--s3); } .plot .key.s3 { fill: var(--s3); }
-`;
+${PLOT_STYLE}`;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { renderReport } from "../../bench/report/html.ts";
-import { drawPlot, ticks, tickText } from "../../bench/report/plot.ts";
+import { drawPlot, ticks, tickText } from "../../src/lib/line-plot.ts";
 import { cost, ratio, resultFile } from "./results.ts";
 
 describe("report", () => {

@@ -3,6 +3,7 @@ import { createClient } from "../../client/index.ts";
 import { loadProblems } from "../tasks/load.ts";
 import { BACKENDS } from "../policies/registry.ts";
 import { gradeExact, mathGrader } from "../rollout/grade.ts";
+import { createScheduler } from "../scheduler/scheduler.ts";
 import { createService } from "../rollout/service.ts";
 import type { Recipe } from "../loop/recipe-schema.ts";
 import type { RunDirectory } from "../loop/run-directory.ts";
@@ -55,13 +56,18 @@ export async function openWorld({
   const context = { seed: recipe.run.seed, directory: run.path };
   const opened = await BACKENDS[backend]?.open(settings as never, context);
   if (opened === undefined) throw new Error(`there is no backend ${backend}`);
-  const { engine, renderer } = opened;
+  const { engine, renderer, fleet = [{ name: backend, sampler: engine }] } = opened;
+  const schedulerFor = (responseTokensMax: number) => createScheduler({ engines: fleet, responseTokensMax });
+  const scheduler = schedulerFor(Math.max(...recipe.stages.map((stage) => stage.responseTokensMax)));
+  const evaluationScheduler = schedulerFor(recipe.evaluation.responseTokensMax);
   progress.note(`model: ${engine.description}; context ${engine.contextTokens} tokens`);
   return {
     world: {
       recipe,
       run,
       engine,
+      scheduler,
+      evaluationScheduler,
       renderer,
       service,
       grade: recipe.data.grade === "math" ? mathGrader(service) : gradeExact,
@@ -70,6 +76,8 @@ export async function openWorld({
       signal,
     },
     async close() {
+      scheduler.close();
+      evaluationScheduler.close();
       await engine.close();
       await client.close();
     },

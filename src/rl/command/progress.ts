@@ -37,7 +37,7 @@ export function createProgress(write: (line: string) => void): Progress {
       else if (phase === "eval") tell(evaluationLine(step, metrics));
       else if (step % 20 === 0)
         tell(
-          `imitation ${String(step).padStart(4)}  loss ${(metrics["actor/loss"] ?? Number.NaN).toFixed(3)}`,
+          `imitation ${String(step).padStart(4)}  loss ${(metrics["train/loss"] ?? Number.NaN).toFixed(3)}`,
         );
     },
   };

@@ -12,7 +12,7 @@ const AT_ONCE = 64;
 async function findSolved(world: World, stage: Stage, problems: readonly Problem[]): Promise<string[]> {
   const solved: string[] = [];
   const { turnsMax, responseTokensMax, temperature } = stage;
-  const sampling = { sampler: world.engine, limits: { turnsMax, responseTokensMax }, temperature };
+  const sampling = { by: world.scheduler, limits: { turnsMax, responseTokensMax }, temperature };
   for (let start = 0; start < problems.length; start += AT_ONCE) {
     const some = problems.slice(start, start + AT_ONCE);
     const groups = await Promise.all(

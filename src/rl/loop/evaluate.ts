@@ -43,11 +43,12 @@ export async function evaluate(world: World, stage: string, step: number): Promi
   const { recipe, run, renderer } = world;
   const { attempts, passAt, temperature, turnsMax, responseTokensMax } = recipe.evaluation;
   const startedAt = performance.now();
-  const sampling = { sampler: world.engine, limits: { turnsMax, responseTokensMax }, temperature };
+  const sampling = { by: world.evaluationScheduler, limits: { turnsMax, responseTokensMax }, temperature };
   const groups = await Promise.all(
     // The key does not name the step: each evaluation asks the same, so that curves differ by the weights alone.
     world.heldOut.map((problem) => rollOutGroup(world, problem, attempts, sampling, ["eval"])),
   );
+  world.evaluationScheduler.endStep();
   const metrics = {
     ...evaluationMetrics(groups, attempts, passAt),
     "eval/time_s": (performance.now() - startedAt) / 1000,

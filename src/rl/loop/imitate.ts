@@ -22,7 +22,7 @@ async function lessons(world: World): Promise<Trajectory[]> {
     const some = Array.from({ length: Math.min(AT_ONCE, trajectories - start) }, async (_, at) => {
       const problem = train[(start + at) % train.length] as (typeof train)[number];
       const seed = [recipe.run.seed, start + at];
-      const sampling = { sampler: teacher(problem, seed), limits, temperature: 1 };
+      const sampling = { by: teacher(problem, seed), limits, temperature: 1 };
       return rollOutGroup(world, problem, 1, sampling, ["teacher", start + at]);
     });
     written.push(...(await Promise.all(some)).flat());

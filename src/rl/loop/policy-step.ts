@@ -34,10 +34,13 @@ export async function policyStep(
   const version = await world.engine.publish();
   const endedAt = performance.now();
   const rollouts = rolloutMetrics(groups.flat());
+  const { metrics: scheduled, timeline } = world.scheduler.endStep();
+  world.run.logTimeline(step, timeline);
   if (step % run.transcriptsEvery === 0) await writeTranscripts(world, step, groups, selection);
   return {
     ...rollouts,
     ...selectionMetrics(selection),
+    ...scheduled,
     ...learned,
     "sampling_client/step": version,
     "timing_s/gen": (sampledAt - startedAt) / 1000,
@@ -49,7 +52,7 @@ export async function policyStep(
 }
 
 function samplingOf(world: World, { turnsMax, responseTokensMax, temperature }: Stage) {
-  return { sampler: world.engine, limits: { turnsMax, responseTokensMax }, temperature };
+  return { by: world.scheduler, limits: { turnsMax, responseTokensMax }, temperature };
 }
 
 /** The optimizer's steps for what was selected; nothing when there is nothing to learn from. */

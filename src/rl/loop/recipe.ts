@@ -85,14 +85,16 @@ export function recipeOf(document: unknown): Recipe {
   return { ...recipe, engine: { backend, ...settle(known.settings, settings, "/engine") } };
 }
 
-/**
- * @param file a YAML recipe, or null for the defaults: the built-in puzzles on the embedded model
- * @param overrides `a.b=c` words, the later ones over the earlier
- */
-export function readRecipe(file: string | null, overrides: readonly string[]): Recipe {
-  const document = file === null ? {} : readYaml(file);
+/** A recipe with `a.b=c` words over it, the later ones over the earlier. */
+export function recipeWith(document: unknown, overrides: readonly string[]): Recipe {
   if (typeof document !== "object" || document === null || Array.isArray(document))
-    throw new RecipeError(`${file} must hold a mapping`);
-  for (const word of overrides) override(document as Record<string, unknown>, word);
-  return recipeOf(document);
+    throw new RecipeError("a recipe must be a mapping");
+  const changed = structuredClone(document) as Record<string, unknown>;
+  for (const word of overrides) override(changed, word);
+  return recipeOf(changed);
+}
+
+/** @param file a YAML recipe, or null for the defaults: the built-in puzzles on the embedded model */
+export function readRecipe(file: string | null, overrides: readonly string[]): Recipe {
+  return recipeWith(file === null ? {} : readYaml(file), overrides);
 }

@@ -33,6 +33,10 @@ const isWhole = (directory: string): boolean => existsSync(path.join(directory, 
 
 export class RunDirectory {
   readonly path: string;
+  /** For people. */
+  get name(): string {
+    return path.basename(this.path);
+  }
 
   /** Makes the directory when it is not there. */
   constructor(directory: string) {
@@ -49,12 +53,14 @@ export class RunDirectory {
     await writeWhole(this.file("config.json"), `${JSON.stringify(config, null, 2)}\n`);
   }
 
-  readConfig(): unknown {
-    return JSON.parse(readFileSync(this.file("config.json"), "utf8")) as unknown;
-  }
-
   logMetrics({ metrics, ...head }: MetricsLine): void {
     appendFileSync(this.file("metrics.jsonl"), `${JSON.stringify({ ...head, ...metrics })}\n`);
+  }
+
+  /** Where the rollouts of a step were, when. */
+  logTimeline(step: number, entries: readonly object[]): void {
+    const text = entries.map((entry) => `${JSON.stringify({ step, ...entry })}\n`).join("");
+    appendFileSync(this.file("timeline.jsonl"), text);
   }
 
   /** Bytes of metrics.jsonl: where a run that is resumed goes on. */

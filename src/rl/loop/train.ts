@@ -37,8 +37,22 @@ interface SavedState extends Place {
 
 const START: Place = { step: 0, stage: 0, stageStep: 0, leftOut: null, history: [], evaluated: {} };
 
-/** Trains as the recipe says and returns the last evaluation. */
-export async function train(world: World): Promise<Metrics> {
+/**
+ * Trains as the recipe says and returns the last evaluation. A run directory that has a checkpoint is gone on with.
+ * @throws EngineError, SandboxError, ServiceGone or the signal's reason; rollouts in flight are given up then
+ */
+export async function train(given: World): Promise<Metrics> {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([failed.signal, ...(given.signal === undefined ? [] : [given.signal])]);
+  try {
+    return await runStages({ ...given, signal });
+  } catch (error) {
+    failed.abort(error);
+    throw error;
+  }
+}
+
+async function runStages(world: World): Promise<Metrics> {
   let place = await resume(world);
   if (place === null) {
     if (world.recipe.sft.steps > 0) await imitate(world);
@@ -80,6 +94,7 @@ async function runStage(world: World, stage: Stage, from: Place): Promise<Place>
 
 async function beginStage(world: World, stage: Stage, from: Place): Promise<Place> {
   world.progress.note(`stage ${stage.name}: up to ${stage.steps} steps`);
+  world.scheduler.beginStage(stage.responseTokensMax);
   if (stage.resetOptimizer) await world.engine.resetOptimizer();
   return { ...from, leftOut: await leftOut(world, stage) };
 }

@@ -6,6 +6,7 @@ import { rollOut, type RolloutLimits } from "../rollout/rollout.ts";
 import type { Service } from "../rollout/service.ts";
 import type { Trajectory } from "../rollout/trajectory.ts";
 import type { Problem } from "../tasks/problem.ts";
+import type { Scheduler } from "../scheduler/scheduler.ts";
 import type { Recipe } from "./recipe-schema.ts";
 import type { RunDirectory } from "./run-directory.ts";
 
@@ -13,6 +14,10 @@ export interface World {
   readonly recipe: Recipe;
   readonly run: RunDirectory;
   readonly engine: Engine;
+  /** Places rollouts of policy steps on the engines. */
+  readonly scheduler: Scheduler;
+  /** The same for evaluations, whose lengths say nothing about those of a step. */
+  readonly evaluationScheduler: Scheduler;
   readonly renderer: Renderer;
   readonly service: Service;
   readonly grade: Grader;
@@ -38,7 +43,8 @@ export interface Progress {
 }
 
 export interface Sampling {
-  readonly sampler: Sampler;
+  /** Who writes: the model, by a place on an engine for each rollout, or a teacher. */
+  readonly by: Scheduler | Sampler;
   readonly limits: RolloutLimits;
   readonly temperature: number;
 }
@@ -51,22 +57,46 @@ export function rollOutGroup(
   sampling: Sampling,
   key: readonly (string | number)[],
 ): Promise<Trajectory[]> {
+  const group = [world.recipe.run.seed, ...key, problem.id];
   return Promise.all(
-    Array.from({ length: count }, (_, index) =>
-      rollOut(problem, {
-        ...sampling,
-        renderer: world.renderer,
-        env: createEnv(problem, {
-          service: world.service,
-          tool: world.recipe.tool,
-          grade: world.grade,
-          signal: world.signal,
-        }),
-        system: world.recipe.data.system,
-        topP: 1,
-        key: [world.recipe.run.seed, ...key, problem.id, index],
-        signal: world.signal,
-      }),
-    ),
+    Array.from({ length: count }, (_, index) => rollOutOne(world, problem, sampling, group, index)),
   );
+}
+
+async function rollOutOne(
+  { recipe, renderer, service, grade, signal }: World,
+  problem: Problem,
+  { by, limits, temperature }: Sampling,
+  group: readonly (string | number)[],
+  index: number,
+): Promise<Trajectory> {
+  const { system } = recipe.data;
+  const key = [...group, index];
+  const seat =
+    "admit" in by
+      ? await by.admit({
+          key: key.join("/"),
+          group: group.join("/"),
+          promptTokens: renderer.open({ system, prompt: problem.prompt }).length,
+          signal,
+        })
+      : null;
+  try {
+    const trajectory = await rollOut(problem, {
+      sampler: seat ?? (by as Sampler),
+      renderer,
+      env: createEnv(problem, { service, tool: recipe.tool, grade, signal }),
+      system,
+      limits,
+      temperature,
+      topP: 1,
+      key,
+      signal,
+    });
+    // A call that was given up is `cancelled`, which would look like a failure of the service.
+    signal?.throwIfAborted();
+    return trajectory;
+  } finally {
+    seat?.close();
+  }
 }

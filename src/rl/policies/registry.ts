@@ -4,11 +4,14 @@
  */
 import { Type, type Static, type TObject } from "typebox";
 import type { Engine, Renderer } from "../ports.ts";
+import type { FleetEngine } from "../scheduler/ports.ts";
 
 export interface Opened {
   readonly engine: Engine;
   /** The language that the model writes. */
   readonly renderer: Renderer;
+  /** Where rollouts are sampled. Default: the engine itself. */
+  readonly fleet?: readonly FleetEngine[];
 }
 
 export interface BackendContext {

@@ -57,26 +57,23 @@ function reversal(random: Random): Draft {
   };
 }
 
-/** The month and the day keep their leading zeros in the problem; Python refuses such numbers. */
+/** The month keeps its leading zero in the problem; Python refuses such a number. Days have two digits of their own. */
 function dates(random: Random): Draft {
-  const month = integer(random, 1, 12);
-  const days = new Date(Date.UTC(2026, month, 0)).getUTCDate();
-  const day = integer(random, 1, days);
+  const [month, day] = [integer(random, 1, 12), integer(random, 10, 28)];
   const at = Date.UTC(2026, month - 1, day);
   const [letter, name, english, value] = pick(random, [
     ["d", "day", "Which day of the year, counted from 1, is", (at - Date.UTC(2026, 0, 1)) / 86_400_000 + 1],
     ["w", "wd", "Which day of the week (Monday 1, Sunday 7) is", new Date(at).getUTCDay() || 7],
   ] as const);
-  const twoDigits = (one: number): string => String(one).padStart(2, "0");
-  const padded = `${twoDigits(month)},${twoDigits(day)}`;
+  const padded = String(month).padStart(2, "0");
   return {
-    english: `${english} 2026-${twoDigits(month)}-${twoDigits(day)}?`,
-    tiny: `${letter}${padded}`,
+    english: `${english} 2026-${padded}-${day}?`,
+    tiny: `${letter}${padded}-${day}`,
     answer: String(value),
     code: `${name}(${month},${day})`,
-    // Without a leading zero the notation would be Python already.
-    slip: month < 10 || day < 10 ? `${name}(${padded})` : `${name}(${month}-${day})`,
-    wrong: `${name}(${month},${day === 1 ? 2 : day - 1})`,
+    // From October on there is no zero to stumble over; the hyphen makes it a number, which is no date.
+    slip: month < 10 ? `${name}(${padded},${day})` : `${name}(${month}-${day})`,
+    wrong: `${name === "day" ? "wd" : "day"}(${month},${day})`,
   };
 }
 

@@ -3,6 +3,8 @@
 export interface PlotLine {
   readonly name: string;
   readonly points: readonly (readonly [number, number])[];
+  /** Lowest and highest at each x, drawn as a shade behind the line. */
+  readonly spread?: readonly (readonly [x: number, low: number, high: number])[];
 }
 
 export interface Plot {
@@ -71,7 +73,11 @@ function xScale({ lines, xIsLogarithmic, xTicks }: Plot): Scale {
 }
 
 function yScale({ lines }: Plot): Scale {
-  const even = ticks(Math.max(...lines.flatMap(({ points }) => points.map(([, y]) => y))), Y_TICKS);
+  const values = lines.flatMap(({ points, spread }) => [
+    ...points.map(([, value]) => value),
+    ...(spread ?? []).map(([, , high]) => high),
+  ]);
+  const even = ticks(Math.max(...values), Y_TICKS);
   const high = even.at(-1) ?? 1;
   const height = HEIGHT - MARGIN.top - MARGIN.bottom;
   return {
@@ -101,7 +107,7 @@ function axes(plot: Plot, x: Scale, y: Scale): string {
   );
 }
 
-function drawLine({ name, points }: PlotLine, index: number, x: Scale, y: Scale, isAlone: boolean): string {
+function drawLine({ name, points, spread }: PlotLine, index: number, x: Scale, y: Scale, isAlone: boolean): string {
   const places = points.map(([px, py]) => [x.at(px), y.at(py)] as const);
   const path = places.map(([px, py], at) => `${at === 0 ? "M" : "L"}${f(px)} ${f(py)}`).join("");
   const dots = places
@@ -114,10 +120,16 @@ function drawLine({ name, points }: PlotLine, index: number, x: Scale, y: Scale,
   const [firstX] = places[0] ?? [0];
   const [lastX] = places.at(-1) ?? [0];
   const base = HEIGHT - MARGIN.bottom;
-  const area = isAlone
+  const around = [...(spread ?? [])].map(([px, low, high]) => [x.at(px), y.at(low), y.at(high)] as const);
+  const outline = [
+    ...around.map(([px, , high]) => `${f(px)} ${f(high)}`),
+    ...around.toReversed().map(([px, low]) => `${f(px)} ${f(low)}`),
+  ];
+  const shade = outline.length === 0 ? "" : `<path class="area s${index}" d="M${outline.join("L")}Z"/>`;
+  const area = isAlone && spread === undefined
     ? `<path class="area s${index}" d="${path}L${f(lastX)} ${base}L${f(firstX)} ${base}Z"/>`
     : "";
-  return `${area}<path class="line s${index}" d="${path}"/>${dots.join("")}`;
+  return `${shade}${area}<path class="line s${index}" d="${path}"/>${dots.join("")}`;
 }
 
 function legend(lines: readonly PlotLine[]): string {
@@ -147,3 +159,19 @@ export function drawPlot(asked: Plot): string {
     `${axes(plot, x, y)}${drawn.join("")}${legend(lines)}</svg>`
   );
 }
+
+/** How plots look; colours by the page's own variables `--text`, `--dim`, `--grid` and `--s0` to `--s3`. */
+export const PLOT_STYLE = `
+.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(340px, 1fr)); gap: 12px; margin-top: 12px; }
+.plot { width: 100%; height: auto; display: block; }
+.plot text { font: 11px system-ui, sans-serif; fill: var(--dim); }
+.plot .title { font-size: 13px; font-weight: 600; fill: var(--text); }
+.plot .unit { font-size: 11px; font-weight: 400; fill: var(--dim); }
+.plot .grid { stroke: var(--grid); stroke-width: 1; }
+.line { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
+.area { opacity: 0.12; stroke: none; }
+.line.s0 { stroke: var(--s0); } .area.s0, .dot.s0 { fill: var(--s0); } .plot .key.s0 { fill: var(--s0); }
+.line.s1 { stroke: var(--s1); } .area.s1, .dot.s1 { fill: var(--s1); } .plot .key.s1 { fill: var(--s1); }
+.line.s2 { stroke: var(--s2); } .area.s2, .dot.s2 { fill: var(--s2); } .plot .key.s2 { fill: var(--s2); }
+.line.s3 { stroke: var(--s3); } .area.s3, .dot.s3 { fill: var(--s3); } .plot .key.s3 { fill: var(--s3); }
+`;

@@ -1,0 +1,89 @@
+/** `rollcall train`: arguments, service, run. */
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import { stringify } from "yaml";
+import { readRecipe, recipeWith } from "../loop/recipe.ts";
+import type { Recipe } from "../loop/recipe-schema.ts";
+import { readArguments, type TrainArguments } from "./arguments.ts";
+import { compare } from "./compare.ts";
+import { trainInDirectory } from "./one-run.ts";
+import { startOwnService } from "./own-service.ts";
+import { createProgress } from "./progress.ts";
+
+const HELP = `Usage: rollcall train [recipe.yaml] [key.of.recipe=value ...] [flags]
+
+Without arguments the embedded model learns the built-in puzzles, on the processor, by calls of a service that is
+started for it.
+
+  --dry-run             print the resolved recipe and end
+  --resume [RUN]        go on with a run directory, or with the newest one
+  --compare grpo,grpo-roc  run each over several seeds and draw them together
+  --seeds N             for --compare; default 3
+`;
+
+/** The newest directory of runs that has a recipe. */
+function newestRun(directory: string): string {
+  const runs = existsSync(directory) ? readdirSync(directory).map((name) => path.join(directory, name)) : [];
+  const [newest] = runs
+    .filter((run) => existsSync(path.join(run, "config.json")))
+    .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
+  if (newest === undefined) throw new Error(`there is no run below ${directory}`);
+  return newest;
+}
+
+/** The recipe asked for and where its run is. */
+function choose({ file, overrides, resume }: TrainArguments): { recipe: Recipe; directory: string } {
+  if (resume === null) {
+    const recipe = readRecipe(file, overrides);
+    const name = recipe.run.name || new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+    return { recipe, directory: path.join(recipe.run.directory, name) };
+  }
+  const directory = resume || newestRun(readRecipe(null, overrides).run.directory);
+  const config = JSON.parse(readFileSync(path.join(directory, "config.json"), "utf8")) as unknown;
+  return { recipe: recipeWith(config, overrides), directory };
+}
+
+/** Aborts at the first SIGINT or SIGTERM; a second one ends the process. */
+function interruption(): AbortSignal {
+  const stop = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const)
+    process.on(name, () => {
+      if (stop.signal.aborted) process.exit(1);
+      stop.abort(new Error(`interrupted by ${name}; --resume goes on from the last checkpoint`));
+    });
+  return stop.signal;
+}
+
+/** @returns the exit code */
+export async function runTrain(argv: readonly string[]): Promise<number> {
+  const asked = readArguments(argv);
+  if (asked.isHelp) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const { recipe, directory } = choose(asked);
+  if (asked.isDryRun) {
+    process.stdout.write(stringify(recipe));
+    return 0;
+  }
+  if (asked.resume === null && existsSync(path.join(directory, "config.json")) && asked.compare.length === 0)
+    throw new Error(`${directory} holds a run already: --resume ${directory} goes on with it`);
+  const say = (line: string): void => void process.stdout.write(`${line}\n`);
+  const progress = createProgress(say);
+  const signal = interruption();
+  const own = recipe.service.url === "" ? await startOwnService() : null;
+  try {
+    const serviceUrl = own?.url ?? recipe.service.url;
+    progress.note(`run in ${directory}, tool calls to ${serviceUrl}`);
+    const options = { recipe, directory, serviceUrl, progress, signal };
+    if (asked.compare.length > 0) {
+      for (const line of await compare(options, asked.compare, asked.seeds)) say(line);
+    } else {
+      await trainInDirectory(options);
+    }
+    progress.note(`curves and rollouts: ${path.join(directory, "index.html")}`);
+  } finally {
+    await own?.stop();
+  }
+  return 0;
+}
