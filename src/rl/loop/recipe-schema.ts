@@ -93,22 +93,22 @@ const ToolSchema = part({
 });
 
 const SftSchema = part({
-  steps: whole(260, 0, 1_000_000, "Steps of imitation before the first policy step; 0 for none."),
-  batch: whole(64, 1, 100_000, "Trajectories in a step."),
+  steps: whole(400, 0, 1_000_000, "Steps of imitation before the first policy step; 0 for none."),
+  batch: whole(32, 1, 100_000, "Trajectories in a step."),
   trajectories: whole(2048, 1, 10_000_000, "Trajectories that the teacher writes."),
   learningRate: real(4e-3, 0, 1, "Peak; falls linearly to a tenth."),
   warmupSteps: whole(20, 0, 100_000, "Steps over which the rate rises."),
-  guess: probability(0.15, "Teacher: answers without the tool."),
-  slip: probability(0.45, "Teacher: copies a notation that ends in an error, then mends it."),
-  wrong: probability(0.4, "Teacher: computes something else."),
-  misread: probability(0.1, "Teacher: answers something else than the response."),
+  guess: probability(0.1, "Teacher: answers without the tool."),
+  slip: probability(0.5, "Teacher: copies a notation that ends in an error, then mends it."),
+  wrong: probability(0.5, "Teacher: computes something else."),
+  misread: probability(0.03, "Teacher: answers something else than the response."),
   repeat: probability(0.1, "Teacher: says the answer twice."),
 });
 
 const AlgorithmSchema = part({
   kind: oneOf(["grpo-roc", "grpo"], "grpo-roc", "With or without Resample on Correct."),
-  prompts: whole(12, 1, 100_000, "Problems in a step."),
-  groupSize: whole(8, 2, 1024, "Rollouts of each problem that are kept, G."),
+  prompts: whole(16, 1, 100_000, "Problems in a step."),
+  groupSize: whole(6, 2, 1024, "Rollouts of each problem that are kept, G."),
   oversampling: whole(2, 1, 16, "Rollouts sampled for each one kept, under grpo-roc."),
   variant: oneOf(["paper", "released"], "paper", "Drawn by inverse penalty, or sorted and cut."),
   countErrorsBy: oneOf(
@@ -119,11 +119,11 @@ const AlgorithmSchema = part({
   penaltyFloor: real(0.05, 0, 2, "Smaller penalties count as this in the draw; 0 draws clean ones first."),
   clipLow: real(0.2, 0, 1, "Below 1, the ratio's bound."),
   clipHigh: real(0.28, 0, 10, "Above 1, the ratio's bound."),
-  minibatches: whole(1, 1, 1024, "Optimizer steps for each step's rollouts."),
+  minibatches: whole(2, 1, 1024, "Optimizer steps for each step's rollouts."),
 });
 
 const OptimizerSchema = part({
-  learningRate: real(1.5e-3, 0, 1, "Of policy steps; constant after the warm-up."),
+  learningRate: real(6e-4, 0, 1, "Of policy steps; constant after the warm-up."),
   warmupSteps: whole(3, 0, 100_000, "Policy steps over which the rate rises."),
   beta1: real(0.9, 0, 0.9999, "Adam."),
   beta2: real(0.95, 0, 0.99999, "Adam."),
@@ -135,7 +135,7 @@ const OptimizerSchema = part({
 const StageSchema = Type.Object(
   {
     name: Type.String({ minLength: 1, default: "stage", description: "For metrics and people." }),
-    steps: whole(40, 1, 1_000_000, "Policy steps at most."),
+    steps: whole(30, 1, 1_000_000, "Policy steps at most."),
     responseTokensMax: whole(72, 1, 10_000_000, "Tokens after the problem, tool responses included."),
     turnsMax: whole(4, 1, 1000, "Turns of the model."),
     temperature: real(1, 0, 10, "Of the rollouts."),
@@ -163,13 +163,13 @@ const StageSchema = Type.Object(
 );
 
 const EvaluationSchema = part({
-  every: whole(10, 1, 1_000_000, "Steps between evaluations; there is one after the last step in any case."),
-  attempts: whole(1, 1, 1024, "Rollouts of each held-out problem."),
+  every: whole(5, 1, 1_000_000, "Steps between evaluations; there is one after the last step in any case."),
+  attempts: whole(2, 1, 1024, "Rollouts of each held-out problem."),
   passAt: Type.Array(Type.Integer({ minimum: 1, maximum: 1024 }), {
-    default: [1],
+    default: [1, 2],
     description: "Values of k for pass@k, at most `evaluation.attempts`.",
   }),
-  temperature: real(0, 0, 10, "0 takes the likeliest token."),
+  temperature: real(0.6, 0, 10, "0 takes the likeliest token."),
   responseTokensMax: whole(72, 1, 10_000_000, "Tokens after the problem."),
   turnsMax: whole(4, 1, 1000, "Turns of the model."),
 });

@@ -65,11 +65,11 @@ function settle<const T extends TSchema>(schema: T, value: unknown, place: strin
   const filled = Value.Default(schema, structuredClone(value));
   const [first] = Value.Errors(schema, filled);
   if (first === undefined) return filled as Static<T>;
-  const pointer = place + first.instancePath;
-  const extra = (first.params as { additionalProperties?: readonly string[] }).additionalProperties?.[0];
-  if (extra !== undefined) throw new RecipeError(`${dotted(`${pointer}/${extra}`)} is not known`);
+  const pointer = dotted(place + first.instancePath);
   const found = JSON.stringify(Value.Pointer.Get(filled, first.instancePath));
-  throw new RecipeError(`${dotted(pointer)} ${first.message}, and is ${found}`);
+  // A schema without further properties is, for those, the schema `false`.
+  if (first.keyword === "boolean") throw new RecipeError(`${pointer} is not known`);
+  throw new RecipeError(`${pointer} ${first.message}, and is ${found}`);
 }
 
 /** @throws RecipeError with the path, what is there and what is allowed */
@@ -89,7 +89,8 @@ export function recipeOf(document: unknown): Recipe {
 export function recipeWith(document: unknown, overrides: readonly string[]): Recipe {
   if (typeof document !== "object" || document === null || Array.isArray(document))
     throw new RecipeError("a recipe must be a mapping");
-  const changed = structuredClone(document) as Record<string, unknown>;
+  // Defaults come first, so that an override can go into a list that the file does not have.
+  const changed = Value.Default(RecipeSchema, structuredClone(document)) as Record<string, unknown>;
   for (const word of overrides) override(changed, word);
   return recipeOf(changed);
 }
