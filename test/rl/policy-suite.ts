@@ -36,7 +36,11 @@ async function likelihood(engine: Engine, datum: Datum): Promise<number> {
   return sum((logprobs[0] ?? []).map((value, at) => value * (datum.weights[at] ?? 0)));
 }
 
-function suiteOfSampler(sampler: () => Sampler, { tokens, isRepeatable }: PolicyCase): void {
+/** Registers what holds for a backend that only samples. */
+export function suiteOfSampler(
+  sampler: () => Sampler,
+  { tokens, isRepeatable }: Pick<PolicyCase, "tokens" | "isRepeatable">,
+): void {
   const prompt = tokens.slice(0, 3);
   const ask = { prompt, maxTokens: 6, temperature: 1, stop: [] as number[], seed: 7 };
 
