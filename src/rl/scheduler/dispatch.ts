@@ -11,6 +11,8 @@ import { Timeline, type TimelineEvent } from "./timeline.ts";
 /** A trajectory moves when its engine has more turns than the idlest by this factor and by this number. */
 const SKEW_FACTOR = 1.5;
 const SKEW_TURNS = 8;
+/** The lengths are looked at anew each time so many rollouts have ended. */
+const LEARN_EVERY = 16;
 /** A turn held for this long goes before smaller ones. Milliseconds. */
 const AGED_MS = 30_000;
 
@@ -53,6 +55,8 @@ export class Dispatch {
   #queue: Queued[] = [];
   #waiting: WaitingTurn[] = [];
   readonly #groups = new Map<string, number>();
+  /** Response lengths of rollouts that ended, in the step before and in this one. */
+  #lengthsBefore: readonly number[] = [];
   #lengths: number[] = [];
   #stepStartedAt: number;
   #isHeld = false;
@@ -63,8 +67,9 @@ export class Dispatch {
   constructor(options: DispatchOptions) {
     this.#options = options;
     this.#accounts = options.engines.map((engine) => new EngineAccount(engine));
-    this.#model = createLengthModel([], options.responseTokensMax);
+    this.#model = createLengthModel([], [], options.responseTokensMax);
     this.#stepStartedAt = options.clock.now();
+    if (this.#accounts.some(({ isUnasked }) => isUnasked)) void this.#observe();
   }
 
   /** Waits for a place. @throws what `signal` is aborted with */
@@ -130,6 +135,7 @@ export class Dispatch {
     const { home } = ticket;
     // One that was given up says nothing about lengths.
     if (ticket.isWhole) this.#lengths.push(ticket.tokens - ticket.promptTokens);
+    if (this.#lengths.length % LEARN_EVERY === 0 && this.#queue.length > 0) this.#learn();
     this.#tally.trajectories += 1;
     home.credit.ended({ inFlight: home.holdings.size, isBinding: this.#queue.length > 0, now: this.#now() });
     home.holdings.delete(ticket);
@@ -142,12 +148,10 @@ export class Dispatch {
       "scheduler/length_model/mean": this.#model.mean,
       "scheduler/length_model/observed": Number(this.#model.isObserved),
     };
-    const wasObserved = this.#model.isObserved;
-    const model = createLengthModel(this.#lengths, this.#model.responseMax);
-    if (model.isObserved) {
-      this.#model = model;
+    if (this.#lengths.length > 0) {
+      this.#lengthsBefore = this.#lengths;
       this.#lengths = [];
-      if (!wasObserved) for (const { credit } of this.#accounts) credit.reset();
+      this.#learn();
     }
     this.#tally = new StepTally();
     this.#stepStartedAt = this.#now();
@@ -156,7 +160,8 @@ export class Dispatch {
   }
 
   beginStage(responseTokensMax: number): void {
-    this.#model = createLengthModel([], responseTokensMax);
+    this.#model = createLengthModel([], [], responseTokensMax);
+    this.#lengthsBefore = [];
     this.#lengths = [];
     for (const { credit } of this.#accounts) credit.reset();
     this.#pump();
@@ -311,15 +316,26 @@ export class Dispatch {
     });
   }
 
+  #learn(): void {
+    const inFlight = this.#accounts.flatMap(({ holdings }) =>
+      [...holdings].map(({ tokens, promptTokens }) => tokens - promptTokens),
+    );
+    const { isObserved, responseMax } = this.#model;
+    this.#model = createLengthModel([...this.#lengthsBefore, ...this.#lengths], inFlight, responseMax);
+    // What was learned about forecasts that knew nothing does not hold for those that know something.
+    if (!isObserved && this.#model.isObserved) for (const { credit } of this.#accounts) credit.reset();
+  }
+
   async #observe(): Promise<void> {
     await Promise.all(
       this.#accounts.map(async (account) => {
         const load = await account.engine.load?.().catch(() => null);
+        account.isUnasked = false;
         if (load === null || load === undefined) return;
         const now = this.#now();
         account.kvTokens = account.engine.kvTokens ?? load.kvTokens ?? Infinity;
         account.kvUsage = load.kvUsage;
-        const fits = account.peak(this.#model, now) <= account.credit.value * account.kvTokens;
+        const fits = account.peak(this.#model, now) <= account.promised;
         const before = account.credit.preempted;
         account.credit.observe(load, { now, fits });
         const preempted = account.credit.preempted - before;

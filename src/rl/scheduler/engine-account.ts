@@ -10,6 +10,8 @@ import type { FleetEngine } from "./ports.ts";
 
 /** Share of the KV cache, by our account or the engine's report, above which nothing is admitted, whatever the forecast. */
 const ADMIT_BELOW = 0.8;
+/** Share of the KV cache that forecasts may add up to: the rest is for what they get wrong, and for prefixes. */
+const PROMISED = 0.85;
 /** Tokens that a turn is expected to write before any was seen. */
 const TURN_TOKENS_EXPECTED = 512;
 const EWMA = 0.05;
@@ -35,6 +37,8 @@ export class EngineAccount {
   waiting = 0;
   reserved = 0;
   kvTokens: number;
+  /** Whether the engine still has to be asked how much it holds; until then it gets one trajectory. */
+  isUnasked: boolean;
   /** Last reported share of the KV cache in use, or null. */
   kvUsage: number | null = null;
   downUntil = -Infinity;
@@ -46,6 +50,7 @@ export class EngineAccount {
   constructor(engine: FleetEngine) {
     this.engine = engine;
     this.kvTokens = engine.kvTokens ?? Infinity;
+    this.isUnasked = engine.kvTokens === undefined && engine.load !== undefined;
   }
 
   isUp(now: number): boolean {
@@ -76,10 +81,17 @@ export class EngineAccount {
 
   /** Whether a trajectory that begins with `promptTokens` may come here. An empty engine takes any. */
   admits(promptTokens: number, model: LengthModel, now: number): boolean {
-    if (this.holdings.size === 0 || this.kvTokens === Infinity) return true;
+    if (this.holdings.size === 0) return true;
+    if (this.isUnasked) return false;
+    if (this.kvTokens === Infinity) return true;
     if ((this.kvUsage ?? 0) > ADMIT_BELOW) return false;
     if (this.live(now) + promptTokens > ADMIT_BELOW * this.kvTokens) return false;
-    return this.peak(model, now, promptTokens) <= this.credit.value * this.kvTokens;
+    return this.peak(model, now, promptTokens) <= this.promised;
+  }
+
+  /** Tokens that the forecast may come to. */
+  get promised(): number {
+    return PROMISED * this.credit.value * this.kvTokens;
   }
 
   /** Tokens to reserve for a turn from `promptTokens` on. */
