@@ -1,0 +1,243 @@
+"""The asynchronous client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, TypeVar
+
+import httpx
+
+from . import protocol
+from .errors import RollcallError, error_from_answer
+from .policy import RetryPolicy, Timeouts
+from .types import (
+    BatchItem,
+    Call,
+    Limits,
+    Result,
+    Runtime,
+    SessionInfo,
+    Verdict,
+    VerdictItem,
+    result_from,
+    session_from,
+    verdict_from,
+)
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """The service at ``base_url``. Connections are kept; use it as a context manager, or ``aclose`` it.
+
+    ``connections`` bounds the requests in flight; more wait here.
+    """
+
+    def __init__(
+        self,
+        base_url: str = "http://127.0.0.1:8707",
+        *,
+        key: str | None = None,
+        connections: int = 64,
+        retry: RetryPolicy = RetryPolicy(),
+        timeouts: Timeouts = Timeouts(),
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._retry = retry
+        self._http = httpx.AsyncClient(transport=transport, **protocol.settings(base_url, key, connections, timeouts))
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def execute(self, call: Call | Mapping[str, Any]) -> Result:
+        """Carries one call out. Raises RollcallError when it was not accepted, never for what the program did."""
+        return result_from(await self._ask("POST", "/v1/calls", protocol.named(call), again=True))
+
+    async def run(
+        self,
+        source: str,
+        *,
+        runtime: Runtime = "python",
+        stdin: str | None = None,
+        files: Mapping[str, str] | None = None,
+        collect: Sequence[str] | None = None,
+        limits: Limits | None = None,
+        mode: str | None = None,
+    ) -> Result:
+        """:meth:`execute` for a program and what usually goes with it."""
+        call = {"runtime": runtime, "source": source, "stdin": stdin, "files": files, "collect": collect}
+        return await self.execute(protocol.without_none({**call, "limits": limits, "mode": mode}))
+
+    async def execute_batch(self, calls: Sequence[Call | Mapping[str, Any]]) -> AsyncIterator[BatchItem]:
+        """Sends all calls at once; yields each Result the moment it is there. All calls are accepted, or none."""
+        body = {"calls": [protocol.named(call) for call in calls]}
+        reader = protocol.LineReader(len(calls), "result", lambda index, value: BatchItem(index, result_from(value)))
+        return await self._stream("/v1/batches", body, reader)
+
+    async def execute_all(self, calls: Sequence[Call | Mapping[str, Any]]) -> list[Result]:
+        """The Results of a batch in the order of its calls."""
+        found = [item async for item in await self.execute_batch(calls)]
+        return [item.result for item in sorted(found, key=lambda item: item.index)]
+
+    async def verify(self, check: Mapping[str, Any]) -> Verdict:
+        """Judges one answer or program: docs/verification.md of the service."""
+        return verdict_from(await self._ask("POST", "/v1/verify", protocol.named(check), again=True))
+
+    async def verify_batch(self, checks: Sequence[Mapping[str, Any]]) -> AsyncIterator[VerdictItem]:
+        """Judges many; yields each Verdict the moment it is there."""
+        reader = protocol.LineReader(
+            len(checks), "verdict", lambda index, value: VerdictItem(index, verdict_from(value))
+        )
+        return await self._stream("/v1/verify/batch", {"verifications": list(checks)}, reader)
+
+    async def info(self) -> dict[str, Any]:
+        """``GET /v1/info``: version, runtimes, engines, limits."""
+        answer: dict[str, Any] = await self._ask("GET", "/v1/info", None, again=True)
+        return answer
+
+    async def open_session(
+        self,
+        runtime: Runtime = "python",
+        *,
+        id: str | None = None,
+        limits: Limits | None = None,
+        files: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None,
+        idle_ms: int | None = None,
+        total_ms: int | None = None,
+    ) -> AsyncSession:
+        """A live interpreter that keeps its state between calls. Sent once: an opening is not repeated."""
+        spec = {"runtime": runtime, "id": id, "limits": limits, "files": files, "env": env}
+        body = protocol.without_none({**spec, "idle_ms": idle_ms, "total_ms": total_ms})
+        opened = session_from(await self._ask("POST", "/v1/sessions", body, again=False))
+        return AsyncSession(self, opened.id)
+
+    async def find_session(self, session_id: str) -> AsyncSession:
+        """An open session by its id. Raises RollcallError ``session_not_found``."""
+        found = session_from(await self._ask("GET", protocol.session_path(session_id), None, again=True))
+        return AsyncSession(self, found.id)
+
+    async def list_sessions(self) -> list[SessionInfo]:
+        answer = await self._ask("GET", "/v1/sessions", None, again=True)
+        return [session_from(value) for value in answer["sessions"]]
+
+    async def _send(self, method: str, path: str, body: object, accept: str) -> httpx.Response:
+        """The answer, its body unread, when its status is 200."""
+        request = self._http.build_request(method, path, json=body, headers={"accept": accept})
+        try:
+            answer = await self._http.send(request, stream=True)
+        except httpx.HTTPError as error:
+            raise protocol.failure_of(error) from error
+        if answer.status_code == 200:
+            return answer
+        read = bytearray()
+        try:
+            async for chunk in answer.aiter_bytes():
+                read += chunk
+                if len(read) > protocol.ERROR_BYTES_MAX:
+                    break
+        except httpx.HTTPError:
+            pass
+        finally:
+            await answer.aclose()
+        raise error_from_answer(answer.status_code, bytes(read), answer.headers.get("retry-after"))
+
+    async def _try(self, method: str, path: str, body: object, accept: str, again: bool) -> httpx.Response:
+        attempt = 0
+        while True:
+            try:
+                return await self._send(method, path, body, accept)
+            except Exception as error:
+                wait = self._retry.wait(error, attempt) if again else None
+                if wait is None:
+                    raise protocol.settled(error) from error
+            await asyncio.sleep(wait)
+            attempt += 1
+
+    async def _ask(self, method: str, path: str, body: object, *, again: bool) -> Any:
+        answer = await self._try(method, path, body, "application/json", again)
+        try:
+            return protocol.document(await answer.aread())
+        except httpx.HTTPError as error:
+            raise protocol.broken_off(error) from error
+        finally:
+            await answer.aclose()
+
+    async def _stream(self, path: str, body: object, reader: protocol.LineReader[T]) -> AsyncIterator[T]:
+        answer = await self._try("POST", path, body, protocol.NDJSON, True)
+        return _items(answer, reader)
+
+
+async def _items(answer: httpx.Response, reader: protocol.LineReader[T]) -> AsyncIterator[T]:
+    try:
+        async for chunk in answer.aiter_bytes():
+            for item in reader.feed(chunk):
+                yield item
+        reader.end()
+    except httpx.HTTPError as error:
+        raise protocol.broken_off(error) from error
+    finally:
+        await answer.aclose()
+
+
+class AsyncSession:
+    """A live interpreter. Close it, or use it as a context manager; otherwise a deadline of it does."""
+
+    def __init__(self, client: AsyncClient, session_id: str) -> None:
+        self._client = client
+        self._path = protocol.session_path(session_id)
+        self.id = session_id
+
+    async def __aenter__(self) -> AsyncSession:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def execute(
+        self,
+        source: str,
+        *,
+        mode: str | None = None,
+        stdin: str | None = None,
+        files: Mapping[str, str] | None = None,
+        collect: Sequence[str] | None = None,
+        limits: Limits | None = None,
+        deadline_ms: int | None = None,
+    ) -> Result:
+        """Runs one cell. Sent once: a call whose answer did not come may have changed the session.
+
+        With ``session_state`` ``lost`` in the Result the interpreter is gone, and later calls raise ``session_lost``.
+        """
+        call = {"source": source, "mode": mode, "stdin": stdin, "files": files, "collect": collect}
+        body = protocol.without_none({**call, "limits": limits, "deadline_ms": deadline_ms})
+        return result_from(await self._client._ask("POST", f"{self._path}/calls", body, again=False))
+
+    async def fork(self, count: int = 1, *, reseed: bool = True) -> list[AsyncSession]:
+        """New sessions that begin where this one stands."""
+        body = {"count": count, "reseed": reseed}
+        answer = await self._client._ask("POST", f"{self._path}/fork", body, again=False)
+        return [AsyncSession(self._client, session_from(value).id) for value in answer["sessions"]]
+
+    async def describe(self) -> SessionInfo:
+        return session_from(await self._client._ask("GET", self._path, None, again=True))
+
+    async def close(self) -> None:
+        """Ends the interpreter. Closing one that is gone changes nothing."""
+        try:
+            await self._client._ask("DELETE", self._path, None, again=True)
+        except RollcallError as error:
+            if error.code != "session_not_found":
+                raise
