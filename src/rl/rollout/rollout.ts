@@ -2,7 +2,7 @@
  * One rollout, from the problem to its reward. Tokens are only ever appended, so what was sampled is what is trained
  * on; a tool response has mask 0. Rollouts know nothing of each other: none waits for another.
  */
-import type { Renderer, Sample, Sampler } from "../ports.ts";
+import { EngineError, type Renderer, type Sample, type Sampler } from "../ports.ts";
 import { hashOf } from "../random.ts";
 import type { Problem } from "../tasks/problem.ts";
 import type { Env } from "./env.ts";
@@ -44,6 +44,11 @@ class Trail {
 
   /** What the model wrote. */
   write({ tokens, logprobs }: Sample): void {
+    if (tokens.length !== logprobs.length || !logprobs.every(Number.isFinite))
+      throw new EngineError(
+        `the engine's reply is unusable: ${tokens.length} tokens, ${logprobs.filter(Number.isFinite).length} finite log probabilities`,
+        { retryable: false },
+      );
     for (const [at, token] of tokens.entries()) this.#add(token, 1, logprobs[at] ?? 0);
   }
 
