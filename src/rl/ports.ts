@@ -133,7 +133,7 @@ export interface ToolCall {
 export interface Turn {
   readonly text: string;
   readonly toolCalls: readonly (ToolCall | { readonly parseError: string })[];
-  /** Content of the last answer element, or null without one. */
+  /** What the last answer element says, or, in languages that box answers, the last box outside of any; null without. */
   readonly answer: string | null;
   /** How many answer elements the turn has. */
   readonly answers: number;
