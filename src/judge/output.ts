@@ -3,32 +3,37 @@ import type { Compare } from "../contract/verification.ts";
 import { isClose, readNumeric } from "./decimal.ts";
 import { foldCase } from "./exact.ts";
 
-const LINE_END = /\r?\n/;
-const SPACE = /\s+/;
-
-/** Lines without the white space at their ends, and without empty lines at the end. */
-function linesOf(text: string): string[] {
-  const lines = text.split(LINE_END).map((line) => line.trimEnd());
-  while (lines.length > 0 && lines.at(-1) === "") lines.pop();
-  return lines;
+/** Lines without the white space at their ends, and without empty lines at the end. One at a time: a text may have millions. */
+function* linesOf(text: string): Generator<string> {
+  const body = text.trimEnd();
+  let start = 0;
+  for (let end = body.indexOf("\n"); end >= 0; end = body.indexOf("\n", start)) {
+    yield body.slice(start, end).trimEnd();
+    start = end + 1;
+  }
+  if (start < body.length) yield body.slice(start);
 }
 
-function tokensOf(text: string): string[] {
-  const trimmed = text.trim();
-  return trimmed === "" ? [] : trimmed.split(SPACE);
+function* tokensOf(text: string): Generator<string> {
+  for (const [token] of text.matchAll(/\S+/g)) yield token;
 }
 
 type Same = (got: string, expected: string) => boolean;
 
 function firstDifference(
   what: "line" | "token",
-  got: readonly string[],
-  expected: readonly string[],
+  got: Iterator<string>,
+  expected: Iterable<string>,
   isSame: Same,
 ): string | null {
-  const at = expected.findIndex((item, index) => got[index] === undefined || !isSame(got[index], item));
-  if (at >= 0) return got[at] === undefined ? `${what} ${at + 1} is missing` : `${what} ${at + 1} is another`;
-  return got.length > expected.length ? `there are ${got.length - expected.length} ${what}s too many` : null;
+  let place = 0;
+  for (const item of expected) {
+    place += 1;
+    const next = got.next();
+    if (next.done === true) return `${what} ${place} is missing`;
+    if (!isSame(next.value, item)) return `${what} ${place} is another`;
+  }
+  return got.next().done === true ? null : `there are ${what}s after the last one expected`;
 }
 
 function sameText(ignoreCase: boolean | undefined): Same {

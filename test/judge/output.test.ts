@@ -13,7 +13,7 @@ describe("a program's output", () => {
     ["  a", "a", { mode: "lines" }, "line 1 is another"],
     ["a\nb", "a\nc", { mode: "lines" }, "line 2 is another"],
     ["a", "a\nb", { mode: "lines" }, "line 2 is missing"],
-    ["a\nb\nc", "a", { mode: "lines" }, "there are 2 lines too many"],
+    ["a\nb\nc", "a", { mode: "lines" }, "there are lines after the last one expected"],
     ["", "", { mode: "lines" }, null],
     ["YES", "yes", { mode: "lines", ignore_case: true }, null],
     ["YES", "yes", { mode: "lines" }, "line 1 is another"],
@@ -28,6 +28,29 @@ describe("a program's output", () => {
     ["x", "1", { mode: "numbers", absolute: 1e9 }, "token 1 is another"],
   ])("%j against %j by %j: %j", (got, expected, compare, difference) => {
     expect(compareOutput(got, expected, compare)).toBe(difference);
+  });
+
+  test("is the same by lines or by tokens when the lists of them are", () => {
+    const text = fc.string({ unit: fc.constantFrom("a", "b", " ", "\t", "\n", "\r\n") });
+    const lines = (given: string) =>
+      given
+        .trimEnd()
+        .split(/\r?\n/)
+        .map((line) => line.trimEnd());
+    const tokens = (given: string) => given.split(/\s+/).filter((token) => token !== "");
+    const isSame = (one: readonly string[], other: readonly string[]) => one.join("\0") === other.join("\0");
+    fc.assert(
+      fc.property(text, text, (got, expected) => {
+        expect(compareOutput(got, expected, { mode: "lines" }) === null).toBe(
+          isSame(lines(got), lines(expected)),
+        );
+        expect(compareOutput(got, expected, { mode: "tokens" }) === null).toBe(
+          isSame(tokens(got), tokens(expected)),
+        );
+        expect(compareOutput(got, got, { mode: "lines" })).toBeNull();
+      }),
+      { numRuns: 500 },
+    );
   });
 
   test("that is made to be slow is compared as fast as any", () => {

@@ -272,7 +272,7 @@ def f(n):
 test(
   "a burst as the bench sends it has every verdict once, each the right one, as they are ready",
   async () => {
-    const checks = mixedChecks(192);
+    const checks = mixedChecks(96);
     const told: string[] = [];
     const verifications = checks.map(({ verification }) => verification);
     for await (const { index, verdict } of await client.verifyBatch(verifications)) {
