@@ -7,7 +7,7 @@ import { seccompProfile } from "./seccomp.ts";
 
 /** User ids of the machine that a container's ids 0 to 65535 are mapped to start here, a range for each container. */
 const UID_RANGE_BASE = 1_000_000;
-const UIDS_PER_CONTAINER = 65_536;
+export const UIDS_PER_CONTAINER = 65_536;
 
 /** First of the machine's user ids that container number `ordinal` is mapped to. */
 export function uidRangeStart(ordinal: number): number {

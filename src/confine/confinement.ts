@@ -7,6 +7,7 @@ import { chmod, chown, mkdir, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createDaemonTier, findDaemon, sweepDaemon } from "./daemon-tier.ts";
 import { OWNER_FILE, type Owner, sweepLeftovers } from "./janitor.ts";
 import { createOciTier, findOciMachine } from "./oci-tier.ts";
 import type { ConfinementOptions } from "./options.ts";
@@ -37,6 +38,16 @@ async function findWay(options: ConfinementOptions): Promise<Way> {
     return {
       sweep: (stateDirectory) => sweepLeftovers(stateDirectory, options.cgroupParent, null),
       create: (directory) => Promise.resolve(createProcessTier(machine, directory)),
+    };
+  }
+  if (options.runtime === "docker" || options.runtime === "podman") {
+    const daemon = await findDaemon(options);
+    return {
+      sweep: async (stateDirectory) => {
+        await sweepDaemon(daemon);
+        await sweepLeftovers(stateDirectory, options.cgroupParent, null);
+      },
+      create: (directory, instance) => createDaemonTier(daemon, options, directory, instance),
     };
   }
   const machine = await findOciMachine(options);

@@ -170,6 +170,8 @@ function findCgroups(options: DiagnoseOptions): Finding {
 
 async function findRuntime(options: DiagnoseOptions): Promise<Finding> {
   const { runtime } = options;
+  if (runtime === "docker" || runtime === "podman")
+    return ok("OCI runtime", `${runtime}'s, as container.runtime says`);
   if (runtime === "process") return ok("OCI runtime", "none, as container.runtime says");
   for (const name of runtime === "auto" ? ["crun", "runc"] : [runtime]) {
     const path = findProgram(name);

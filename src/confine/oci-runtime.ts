@@ -37,7 +37,7 @@ export interface StagedMount {
   readonly target: string;
 }
 
-const SEARCH_PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+export const SEARCH_PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /** Absolute path of a program, or null. The caller's PATH is not asked: the service must not depend on it. */
 export function findProgram(name: string): string | null {

@@ -1,8 +1,8 @@
 /** What configuration says about isolation, for whichever tier it chooses. */
 import type { IsolationTier } from "../contract/description.ts";
 
-/** OCI runtimes by name, `auto` for the first there is, and `process` for no containers at all. */
-export type ContainerRuntime = "auto" | "crun" | "runc" | "process";
+/** OCI runtimes by name, `auto` for the first there is; daemons that are asked for containers; `process` for none at all. */
+export type ContainerRuntime = "auto" | "crun" | "runc" | "docker" | "podman" | "process";
 
 /** How a process confines itself where there are no containers: the fork server's directory has the program for it. */
 export interface Confiner {

@@ -65,8 +65,11 @@ export interface SeccompProfile {
   readonly syscalls: readonly SyscallRule[];
 }
 
-/** The profile in OCI form; `nested` for containers that make namespaces of their own. */
-export function seccompProfile(arch: string, nested: boolean): SeccompProfile {
+/**
+ * The profile in OCI form; `nested` for containers that make namespaces of their own.
+ * @param makesUsers whether they make their user namespace too; slots may not in any case
+ */
+export function seccompProfile(arch: string, nested: boolean, makesUsers = false): SeccompProfile {
   const forbiddenFlags = nested ? CLONE_NEWUSER : CLONE_NAMESPACES;
   const withoutFlags: SyscallArgument = {
     index: 0,
@@ -100,7 +103,7 @@ export function seccompProfile(arch: string, nested: boolean): SeccompProfile {
       allow(["clone"], withoutFlags),
       allow(["socket", "socketpair"], unix),
       refuse("socket", EACCES, { index: 0, value: AF_UNIX, op: "SCMP_CMP_NE" }),
-      ...(nested ? [allow(["unshare"], withoutFlags), allow(NESTED)] : []),
+      ...(nested ? [allow(["unshare"], ...(makesUsers ? [] : [withoutFlags])), allow(NESTED)] : []),
     ],
   };
 }

@@ -91,6 +91,9 @@ function descriptors(): string[] {
   });
 }
 
+/** Mounts of a daemon's containers, which have other names when they are replaced. */
+const OF_DAEMON = / - (?:overlay|nsfs|fuse\S*) | shm /;
+
 const mounts = (pid: string): string[] => attempt(() => machineMounts(pid), []);
 
 /** Names of the programs that a service runs, where no cgroup tells them. */
@@ -114,7 +117,9 @@ export function takeInventory(stateDirectory: string, service: number | null = n
     files: below(stateDirectory, false)
       .map((path) => withoutNumbers(path.slice(stateDirectory.length)))
       .sort(),
-    mounts: [...mounts("self"), ...mounts("1")].sort(),
+    mounts: [...mounts("self"), ...mounts("1")]
+      .filter((line) => service === null || !OF_DAEMON.test(line))
+      .sort(),
     descriptors: count(descriptors()),
   };
 }

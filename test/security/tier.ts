@@ -2,6 +2,7 @@
  * The tier that the suite runs in: `ROLLCALL_TIER=process npm test -- test/security`. Each is a configuration of the
  * service; programs that one of them does not hold are marked so in their data.
  */
+import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { userInfo } from "node:os";
 import { dirname } from "node:path";
@@ -100,6 +101,17 @@ export const TIERS: readonly Tier[] = [
     uid: NOBODY,
     unavailable: readableByOthers,
   },
+  ...(["docker", "podman"] as const).map((runtime): Tier => ({
+    name: runtime,
+    kind: "watched",
+    says: "watched_container",
+    config: { container: { runtime }, isolation: { minimum: "watched_container" } },
+    uid: null,
+    unavailable: () =>
+      spawnSync(runtime, ["info"]).status === 0
+        ? null
+        : `${runtime} is not there or its daemon does not answer`,
+  })),
   {
     name: "process",
     kind: "process",

@@ -221,6 +221,16 @@ static PyObject *assert_own(PyObject *self, PyObject *ignored) {
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(nest_doc, "nest(first, count) -> None\n\nMakes this process pid 1 and root of new namespaces, with `count` ids from `first` on.");
+
+static PyObject *enter_nest(PyObject *self, PyObject *args) {
+    (void)self;
+    unsigned first, count;
+    if (!PyArg_ParseTuple(args, "II", &first, &count)) return NULL;
+    if (!nest(first, count)) return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(landlock_abi_doc, "landlock_abi() -> int\n\nVersion of the kernel's Landlock, 0 where it has none.");
 
 static PyObject *landlock_abi(PyObject *self, PyObject *ignored) {
@@ -243,6 +253,7 @@ static PyMethodDef methods[] = {
     {"landlock_abi", landlock_abi, METH_NOARGS, landlock_abi_doc},
     {"protect", protect, METH_NOARGS, protect_doc},
     {"confine", confine, METH_VARARGS, confine_doc},
+    {"nest", enter_nest, METH_VARARGS, nest_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -9,6 +9,7 @@
  *   confine.c   what a slot process sets up once: namespaces, mounts, capabilities
  *   filter.c    the slot's seccomp filter and Landlock domain
  *   cgroup.c    limits and evidence of the slot's cgroup, v1 and v2
+ *   nest.c      namespaces in a container that has no user namespace
  *   watch.c     limits where no cgroup can be written: by looking
  *   scratch.c   files of the call: placed, collected, swept
  *   capture.c   one output stream, head and tail
@@ -232,6 +233,8 @@ bool filter_install(bool sessions, char why[256]);
 /* In the process of a call: what a slot with no cgroup or no namespaces must refuse beside. */
 bool filter_install_call(const struct slot *slot, char why[256]);
 /* In a process without namespaces of its own; it gets its control socket before. */
+/* Makes this process pid 1 and root of new namespaces, whose ids are `count` of the old ones from `first` on. False with errno. */
+bool nest(unsigned first, unsigned count);
 bool filter_install_process(bool own_user, char why[256]);
 bool landlock_install(int proc_directory, char why[256]);
 /* In the first interpreter of a family, after it chose its root directory: reading, and writing below `branches` only. */
