@@ -23,6 +23,7 @@
 /* Descriptors from here on are a slot's own: below are those of Node, which it opens anew in a forked process. */
 #define OWN_DESCRIPTORS_FROM 512
 #define RANDOM_BYTES 16
+#define SESSIONS_MAX 256
 
 static napi_value fail(napi_env env, const char *step) {
     char text[256];
@@ -200,25 +201,36 @@ static bool renew_loops(void) {
     return renewed;
 }
 
-/* The process of a call: what event loops had of their own belongs to the fork server, and is made anew. */
-static napi_value call_process(napi_env env, const struct slot *slot, const struct request *request) {
+/* In a process that was forked: what event loops had of their own belongs to its parent, and is made anew. */
+static void own_loops(napi_env env) {
     uv_loop_t *loop;
-    napi_value object, report, random;
-    void *bytes;
     if (!renew_loops() || napi_get_uv_event_loop(env, &loop) != 0 || uv_loop_fork(loop) != 0) _exit(1);
-    napi_create_object(env, &object);
+}
+
+/* What no forked process may have of its parent: its number and what random numbers begin with. */
+static void describe_process(napi_env env, napi_value object) {
+    napi_value random;
+    void *bytes;
     napi_set_named_property(env, object, "pid", integer(env, getpid()));
+    napi_create_arraybuffer(env, RANDOM_BYTES, &bytes, &random);
+    if (getrandom(bytes, RANDOM_BYTES, 0) != RANDOM_BYTES) _exit(1);
+    napi_set_named_property(env, object, "random", random);
+}
+
+static napi_value call_process(napi_env env, const struct slot *slot, const struct request *request) {
+    napi_value object, report;
+    own_loops(env);
+    napi_create_object(env, &object);
+    describe_process(env, object);
+    napi_set_named_property(env, object, "flags", integer(env, request->flags));
     napi_set_named_property(env, object, "args", text_list(env, &request->argv));
     napi_set_named_property(env, object, "env", text_list(env, &request->env));
     napi_create_external_arraybuffer(env, slot->report, REPORT_BYTES, NULL, NULL, &report);
     napi_set_named_property(env, object, "report", report);
-    napi_create_arraybuffer(env, RANDOM_BYTES, &bytes, &random);
-    if (getrandom(bytes, RANDOM_BYTES, 0) != RANDOM_BYTES) _exit(1);
-    napi_set_named_property(env, object, "random", random);
     return object;
 }
 
-/* openSlot({index, uid, diskBytes, inodes, control, cgroupRoot, leaf, cgroupV2, keepOut}) -> pid, or the call's {pid, args, env, report, random} */
+/* openSlot({index, uid, diskBytes, inodes, control, cgroupRoot, leaf, cgroupV2, sessions, keepOut}) -> pid, or the call's {pid, random, flags, args, env, report} */
 static napi_value open_slot(napi_env env, napi_callback_info info) {
     static char control[108], root[PATH_BYTES_MAX], leaf[256];
     napi_value asked = argument(env, info, 0);
@@ -239,6 +251,7 @@ static napi_value open_slot(napi_env env, napi_callback_info info) {
         .directory = "",
         .readable = "",
         .own_from = OWN_DESCRIPTORS_FROM,
+        .sessions = flag_of(env, asked, "sessions"),
     };
     if (waited_on_count == 0) note_loops();
     pid_t pid = slot_open(&options, (int)number_of(env, asked, "keepOut"), &slot, &request);
@@ -287,6 +300,111 @@ static napi_value keep_text(napi_env env, napi_callback_info info) {
     return NULL;
 }
 
+/* branch(pid, sessions, diskBytes, inodes): root directories for these sessions of a family, given by their numbers. */
+static napi_value branch(napi_env env, napi_callback_info info) {
+    napi_value list = argument(env, info, 1), item;
+    int64_t bytes = 0, inodes = 0, number = 0;
+    uint32_t sessions[SESSIONS_MAX], count = 0;
+    napi_get_value_int64(env, argument(env, info, 2), &bytes);
+    napi_get_value_int64(env, argument(env, info, 3), &inodes);
+    napi_get_array_length(env, list, &count);
+    if (count > SESSIONS_MAX) {
+        errno = E2BIG;
+        return fail(env, "branch");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        napi_get_element(env, list, i, &item);
+        napi_get_value_int64(env, item, &number);
+        sessions[i] = (uint32_t)number;
+    }
+    return slot_branch(descriptor(env, info), sessions, count, (uint64_t)bytes, (uint64_t)inodes) ? NULL : fail(env, "branch");
+}
+
+/* prune(pid, session): removes the root directory of a session that ended. */
+static napi_value prune(napi_env env, napi_callback_info info) {
+    int64_t session = 0;
+    napi_get_value_int64(env, argument(env, info, 1), &session);
+    return slot_prune(descriptor(env, info), (uint32_t)session) ? NULL : fail(env, "prune");
+}
+
+static napi_value text(napi_env env, const char *data, size_t length) {
+    napi_value value = NULL;
+    napi_create_string_utf8(env, data, length, &value);
+    return value;
+}
+
+/* sessionNext() -> {kind: "call", flags, source} | {kind: "fork", reseed} | {kind: "failure", message}. Waits for it. */
+static napi_value next_order(napi_env env, napi_callback_info info) {
+    struct packet order, failure;
+    struct request request = {0};
+    napi_value object, flag;
+    (void)info;
+    bool taken = session_next(&order, &request, &failure);
+    bool is_fork = taken && order.kind == ORDER_FORK;
+    const char *kind = is_fork ? "fork" : taken ? "call" : "failure";
+    napi_create_object(env, &object);
+    napi_set_named_property(env, object, "kind", text(env, kind, strlen(kind)));
+    if (is_fork) {
+        napi_get_boolean(env, order.value != 0, &flag);
+        napi_set_named_property(env, object, "reseed", flag);
+    } else if (taken) {
+        napi_set_named_property(env, object, "flags", integer(env, request.flags));
+        napi_set_named_property(env, object, "source", text(env, (const char *)request.source.data, request.source.length));
+    } else {
+        napi_set_named_property(env, object, "message", text(env, failure.text, strlen(failure.text)));
+    }
+    request_free(&request);
+    return object;
+}
+
+/* sessionReady(): this interpreter takes orders. */
+static napi_value ready(napi_env env, napi_callback_info info) {
+    (void)env;
+    (void)info;
+    session_answer(ANSWER_READY, 0, NULL, NULL, 0);
+    return NULL;
+}
+
+/* sessionDone(code, report) */
+static napi_value done(napi_env env, napi_callback_info info) {
+    size_t length = 0;
+    char *report = malloc(REPORT_BYTES);
+    if (report) napi_get_value_string_utf8(env, argument(env, info, 1), report, REPORT_BYTES, &length);
+    session_answer(ANSWER_DONE, descriptor(env, info), NULL, report, length);
+    free(report);
+    return NULL;
+}
+
+/* sessionFork() -> null, or in the fork, once its files are its own, {pid, random}. */
+static napi_value fork_here(napi_env env, napi_callback_info info) {
+    char why[120] = "";
+    napi_value object;
+    (void)info;
+    int side = session_fork();
+    int error = errno;
+    if (side != 0) {
+        session_answer(ANSWER_FORKED, side < 0 ? error : 0, NULL, NULL, 0);
+        napi_get_null(env, &object);
+        return object;
+    }
+    if (!session_branch(why)) {
+        session_answer(ANSWER_READY, EIO, why, NULL, 0);
+        _exit(1);
+    }
+    own_loops(env);
+    napi_create_object(env, &object);
+    describe_process(env, object);
+    return object;
+}
+
+/* sessionOwn(): ends this process unless it is a session's interpreter. */
+static napi_value assert_own(napi_env env, napi_callback_info info) {
+    (void)env;
+    (void)info;
+    session_assert_own();
+    return NULL;
+}
+
 /* reap(): forgets slots that ended; the engine sees their end by their own connection. */
 static napi_value reap(napi_env env, napi_callback_info info) {
     (void)env;
@@ -306,7 +424,9 @@ napi_value napi_register_module_v1(napi_env env, napi_value exports) {
         napi_callback call;
     } functions[] = {{"connect", connect_engine}, {"receive", receive}, {"send", send_frame}, {"openSlot", open_slot},
                      {"resize", resize},          {"protect", protect}, {"landlockAbi", landlock_abi},
-                     {"reap", reap},              {"exit", exit_now}, {"keepText", keep_text}};
+                     {"reap", reap},              {"exit", exit_now}, {"keepText", keep_text},
+                     {"branch", branch},          {"prune", prune},     {"sessionNext", next_order}, {"sessionReady", ready},
+                     {"sessionDone", done},       {"sessionFork", fork_here}, {"sessionOwn", assert_own}};
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
         napi_value function;
         napi_create_function(env, functions[i].name, strlen(functions[i].name), functions[i].call, NULL, &function);

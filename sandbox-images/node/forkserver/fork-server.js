@@ -15,12 +15,17 @@
 const { readFileSync } = require("node:fs");
 const slots = require("./slot.node");
 const { prepare, run } = require("./program.js");
+const { serveSession } = require("./session.js");
 
 const OPEN = 16;
 const RESIZE = 17;
+const BRANCH = 21;
+const PRUNE = 22;
 const READY = 18;
 const FAILED = 19;
 const DONE = 20;
+/** Flag of a request: the process is the interpreter of a session. */
+const RUN_SESSION = 16;
 
 /** The user of a slot: one of its own where this process may take another, else this process's. */
 function userOf(message, options) {
@@ -39,8 +44,13 @@ function openSlot(connection, options, message) {
     cgroupRoot: options.cgroup_root,
     leaf: message.leaf,
     cgroupV2: options.cgroup_v2,
+    sessions: message.sessions ?? false,
     keepOut: connection,
   });
+}
+
+function done(connection, { index, pid }) {
+  slots.send(connection, DONE, JSON.stringify({ index, pid }));
 }
 
 /** Carries one request out. Returns the call when this process became that of one. */
@@ -49,10 +59,16 @@ function carryOut(connection, options, kind, message) {
   if (kind === OPEN) {
     const opened = openSlot(connection, options, message);
     if (typeof opened === "object") return opened;
-    slots.send(connection, DONE, JSON.stringify({ index: message.index, pid: opened }));
+    done(connection, { ...message, pid: opened });
   } else if (kind === RESIZE) {
     slots.resize(message.pid, message.disk_bytes, options.inodes);
-    slots.send(connection, DONE, JSON.stringify({ index: message.index, pid: message.pid }));
+    done(connection, message);
+  } else if (kind === BRANCH) {
+    slots.branch(message.pid, message.sessions, message.disk_bytes, options.inodes);
+    done(connection, message);
+  } else if (kind === PRUNE) {
+    for (const session of message.sessions) slots.prune(message.pid, session);
+    done(connection, message);
   }
   return null;
 }
@@ -83,4 +99,6 @@ slots.send(
   READY,
   JSON.stringify({ version: process.versions.node, missing: [], landlock: slots.landlockAbi() }),
 );
-run(serve(connection, options), slots.exit);
+const call = serve(connection, options);
+if ((call.flags & RUN_SESSION) !== 0) serveSession(slots, call);
+else run(call, slots.exit);

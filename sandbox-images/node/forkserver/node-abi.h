@@ -32,6 +32,9 @@ napi_status napi_create_arraybuffer(napi_env, size_t length, void **bytes, napi_
 napi_status napi_create_external_arraybuffer(napi_env, void *bytes, size_t length, void *finalize, void *hint, napi_value *result);
 napi_status napi_create_function(napi_env, const char *name, size_t length, napi_callback, void *data, napi_value *result);
 napi_status napi_get_cb_info(napi_env, napi_callback_info, size_t *count, napi_value *arguments, napi_value *self, void **data);
+napi_status napi_get_boolean(napi_env, bool, napi_value *result);
+napi_status napi_get_array_length(napi_env, napi_value array, uint32_t *length);
+napi_status napi_get_element(napi_env, napi_value array, uint32_t index, napi_value *result);
 napi_status napi_get_null(napi_env, napi_value *result);
 napi_status napi_get_uv_event_loop(napi_env, uv_loop_t **loop);
 

@@ -7,7 +7,6 @@ const WORK_DIRECTORY = "/work";
 const PATH = `${WORK_DIRECTORY}/main.js`;
 /** Characters of a message; six bytes each at most fit the report. */
 const REPORT_TEXT_MAX = 32 * 1024;
-const OWN_LINE = /\/work\/main\.js:(\d+)/;
 
 /** What nearly every program makes Node load or compile, done once and before the first fork. */
 function prepare() {
@@ -63,16 +62,19 @@ function fillReport(buffer, fields) {
   view.setUint32(0, text.length, true);
 }
 
-/** @param {unknown} thrown */
-function describe(thrown) {
+/**
+ * @param {unknown} thrown
+ * @param {string} file whose lines are the program's own
+ */
+function describe(thrown, file) {
   if (!(thrown instanceof Error)) return { type: "Error", message: `Uncaught ${String(thrown)}`, line: null };
   // Whatever the program has made of these fields.
   const [type, message, stack] = [thrown.name, thrown.message, thrown.stack].map(String);
-  const line = OWN_LINE.exec(stack);
+  const line = stack.includes(`${file}:`) ? /^\d+/.exec(stack.slice(stack.indexOf(`${file}:`) + file.length + 1)) : null;
   return {
     type: type.slice(0, REPORT_TEXT_MAX),
     message: message.slice(0, REPORT_TEXT_MAX),
-    line: line === null ? null : Number(line[1]),
+    line: line === null ? null : Number(line[0]),
   };
 }
 
@@ -93,11 +95,19 @@ function endAtOnce(report, exit) {
   process.on("uncaughtExceptionMonitor", (error) => {
     isFatal = true;
     try {
-      fillReport(report, { error: describe(error) });
+      fillReport(report, { error: describe(error, PATH) });
     } catch {
       // What an error of the program's says of itself is the program's code.
     }
   });
+}
+
+/** @param entries NAME=value */
+function setEnvironment(entries) {
+  for (const entry of entries) {
+    const at = entry.indexOf("=");
+    process.env[entry.slice(0, at)] = entry.slice(at + 1);
+  }
 }
 
 /**
@@ -105,10 +115,7 @@ function endAtOnce(report, exit) {
  * @param exit ends the process with a code
  */
 function run({ pid, args, env, report, random }, exit) {
-  for (const entry of env) {
-    const at = entry.indexOf("=");
-    process.env[entry.slice(0, at)] = entry.slice(at + 1);
-  }
+  setEnvironment(env);
   Object.defineProperty(process, "pid", {
     value: pid,
     enumerable: true,
@@ -124,4 +131,4 @@ function run({ pid, args, env, report, random }, exit) {
   process.nextTick(Module.runMain, PATH);
 }
 
-module.exports = { prepare, run };
+module.exports = { prepare, run, randomFrom, setEnvironment, describe, REPORT_TEXT_MAX };
