@@ -25,6 +25,6 @@ export interface Runtime {
   readonly compile: CompileStage | null;
   readonly entry: Entry;
   readonly modes: readonly ("script" | "cell")[];
-  /** Whether its engine keeps interpreters of it between calls. */
-  readonly sessions: boolean;
+  /** The engine that keeps interpreters of it between calls, and how one is started; null for none. */
+  readonly sessions: { readonly engine: "container" | "isolate"; readonly entry: Entry } | null;
 }

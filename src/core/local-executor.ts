@@ -79,7 +79,7 @@ export class LocalExecutor implements Executor {
     this.#sessions = new Sessions({
       bounds: options.sessions,
       engines: new Map(options.engines.map((engine) => [engine.name, engine])),
-      runtimes: this.#runtimes,
+      runtimes: Object.fromEntries(options.runtimes.map((runtime) => [runtime.id, inSession(runtime)])),
       limits: options.limits,
       observer: options.observer,
       now: options.now,
@@ -149,7 +149,7 @@ export class LocalExecutor implements Executor {
         version: this.#options.runtimeVersion(runtime),
         engine: runtime.engine,
         modes: [...runtime.modes],
-        sessions: runtime.sessions,
+        sessions: runtime.sessions !== null,
       })),
       engines: engines.map((engine): EngineDescription => engine.describe()),
       limits: { default: limits.default, ceiling: limits.ceiling },
@@ -265,6 +265,12 @@ export class LocalExecutor implements Executor {
 
 function refuseDraining(): never {
   throw new SandboxError("draining", "the service is shutting down", { retryAfterMs: 1000 });
+}
+
+/** How calls of a runtime are carried out in its sessions, where it has any. */
+function inSession(runtime: Runtime): Runtime {
+  if (runtime.sessions === null) return runtime;
+  return { ...runtime, ...runtime.sessions, modes: ["script", "cell"] };
 }
 
 /** @throws SandboxError for what can be wrong with a batch beside its calls. */

@@ -43,6 +43,7 @@ export type SessionShape = "session" | "session_call" | "fork";
 export interface SessionsOptions {
   readonly bounds: SessionBounds;
   readonly engines: ReadonlyMap<string, Engine>;
+  /** As their sessions carry calls out. */
   readonly runtimes: Readonly<Record<string, Runtime>>;
   readonly limits: LimitPolicy;
   readonly observer: CallObserver;
@@ -285,8 +286,8 @@ export class Sessions {
     const engine = this.#options.engines.get(runtime.engine);
     if (engine === undefined)
       throw new SandboxError("engine_unavailable", `there is no ${runtime.engine} engine here`);
-    if (runtime.sessions && hasSessions(engine)) return engine;
-    const those = Object.values(this.#options.runtimes).filter(({ sessions }) => sessions);
+    if (runtime.sessions !== null && hasSessions(engine)) return engine;
+    const those = Object.values(this.#options.runtimes).filter(({ sessions }) => sessions !== null);
     throw new SandboxError(
       "invalid_call",
       `runtime ${runtime.id} has no sessions; those that have are ${those.map(({ id }) => id).join(", ")}`,

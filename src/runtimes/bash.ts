@@ -7,5 +7,5 @@ export const bash: Runtime = {
   compile: null,
   entry: { kind: "exec", fileName: "main.sh", argv: ["bash", "/work/main.sh"] },
   modes: ["script"],
-  sessions: false,
+  sessions: null,
 };

@@ -14,5 +14,5 @@ export const cpp: Runtime = {
   },
   entry: { kind: "exec", fileName: "main", argv: ["/work/main"] },
   modes: ["script"],
-  sessions: false,
+  sessions: null,
 };

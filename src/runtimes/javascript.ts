@@ -1,3 +1,4 @@
+import { NODE_ENTRY } from "./node.ts";
 import type { Runtime } from "../contract/runtime.ts";
 
 /** JavaScript in a V8 isolate, with what a Node program of one file expects to find. */
@@ -7,5 +8,6 @@ export const javascript: Runtime = {
   compile: null,
   entry: { kind: "isolate", fileName: "main.js" },
   modes: ["script", "cell"],
-  sessions: false,
+  // An isolate cannot be forked; a process of Node can.
+  sessions: { engine: "container", entry: NODE_ENTRY },
 };

@@ -1,11 +1,13 @@
-import type { Runtime } from "../contract/runtime.ts";
+import type { Entry, Runtime } from "../contract/runtime.ts";
+
+const entry: Entry = { kind: "fork", interpreter: "python", fileName: "main.py" };
 
 /** CPython, forked from an interpreter that has already imported what the program imports. */
 export const python: Runtime = {
   id: "python",
   engine: "container",
   compile: null,
-  entry: { kind: "fork", interpreter: "python", fileName: "main.py" },
+  entry,
   modes: ["script", "cell"],
-  sessions: true,
+  sessions: { engine: "container", entry },
 };

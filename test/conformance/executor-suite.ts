@@ -7,7 +7,7 @@ import type { Call, RuntimeId } from "../../src/contract/call.ts";
 import type { Executor } from "../../src/contract/executor.ts";
 import type { Outcome } from "../../src/contract/outcome.ts";
 import { SandboxError } from "../../src/contract/errors.ts";
-import { describeSessions, PYTHON_SESSIONS } from "./session-suite.ts";
+import { describeSessions, javascriptSessions, PYTHON_SESSIONS } from "./session-suite.ts";
 
 export interface Subject {
   readonly executor: Executor;
@@ -402,7 +402,8 @@ export function describeExecutor(name: string, start: () => Promise<Subject>): v
       });
     });
 
-    for (const language of [PYTHON_SESSIONS]) describeSessions(() => executor, language);
+    const languages = [PYTHON_SESSIONS, javascriptSessions("javascript"), javascriptSessions("node")];
+    for (const language of languages) describeSessions(() => executor, language);
 
     it("says what it is", async () => {
       const description = await executor.describe();

@@ -27,6 +27,17 @@ export const PYTHON_SESSIONS: SessionLanguage = {
   die: "import os; os._exit(3)",
 };
 
+/** Of both runtimes of JavaScript. */
+export const javascriptSessions = (runtime: "javascript" | "node"): SessionLanguage => ({
+  runtime,
+  define: "const x = [1];\nfunction f() { return x.reduce((a, b) => a + b) }",
+  change: "void x.push(10)",
+  show: "f()",
+  raise: "x.push(100); null.field",
+  sleep: "x.push(1000); await new Promise((done) => setTimeout(done, 60_000))",
+  die: "process.exit(3)",
+});
+
 function caught(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
     () => null,

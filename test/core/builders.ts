@@ -16,7 +16,7 @@ export const PYTHON: Runtime = {
   compile: null,
   entry: { kind: "fork", interpreter: "python", fileName: "main.py" },
   modes: ["script", "cell"],
-  sessions: true,
+  sessions: { engine: "container", entry: { kind: "fork", interpreter: "python", fileName: "main.py" } },
 };
 
 export const NODE: Runtime = {
@@ -25,7 +25,7 @@ export const NODE: Runtime = {
   compile: null,
   entry: { kind: "exec", fileName: "main.js", argv: ["node", "/work/main.js"] },
   modes: ["script"],
-  sessions: false,
+  sessions: null,
 };
 
 export const JAVASCRIPT: Runtime = {
@@ -34,7 +34,7 @@ export const JAVASCRIPT: Runtime = {
   compile: null,
   entry: { kind: "isolate", fileName: "main.js" },
   modes: ["script"],
-  sessions: false,
+  sessions: null,
 };
 
 export const ACCEPT: AcceptOptions = {

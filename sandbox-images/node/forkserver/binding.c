@@ -20,8 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Descriptors from here on are a slot's own: below are those of Node, which it opens anew in a forked process. */
-#define OWN_DESCRIPTORS_FROM 512
+/* More than Node has open before its first program. */
+#define OWN_DESCRIPTORS_MAX 256
 #define RANDOM_BYTES 16
 #define SESSIONS_MAX 256
 
@@ -151,7 +151,7 @@ static bool target_of(int fd, char target[64]) {
 
 static int write_end_of(const char *pipe) {
     char target[64];
-    for (int fd = 3; fd < OWN_DESCRIPTORS_FROM; fd++) {
+    for (int fd = 3; fd < OWN_DESCRIPTORS_MAX; fd++) {
         if (target_of(fd, target) && strcmp(target, pipe) == 0 && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY) return fd;
     }
     return -1;
@@ -167,7 +167,7 @@ static void note(int fd, int write_end, enum kind kind) {
 /* In the fork server, once. */
 static void note_loops(void) {
     char target[64];
-    for (int fd = 3; fd < OWN_DESCRIPTORS_FROM; fd++) {
+    for (int fd = 3; fd < OWN_DESCRIPTORS_MAX; fd++) {
         if (!target_of(fd, target)) continue;
         if (strcmp(target, "anon_inode:[eventpoll]") == 0) note(fd, -1, EPOLL);
         else if (strcmp(target, "anon_inode:[eventfd]") == 0) note(fd, -1, EVENT);
@@ -250,7 +250,7 @@ static napi_value open_slot(napi_env env, napi_callback_info info) {
         .cgroup_v2 = flag_of(env, asked, "cgroupV2"),
         .directory = "",
         .readable = "",
-        .own_from = OWN_DESCRIPTORS_FROM,
+        .keeps_descriptors = true,
         .sessions = flag_of(env, asked, "sessions"),
     };
     if (waited_on_count == 0) note_loops();

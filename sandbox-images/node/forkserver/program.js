@@ -70,7 +70,9 @@ function describe(thrown, file) {
   if (!(thrown instanceof Error)) return { type: "Error", message: `Uncaught ${String(thrown)}`, line: null };
   // Whatever the program has made of these fields.
   const [type, message, stack] = [thrown.name, thrown.message, thrown.stack].map(String);
-  const line = stack.includes(`${file}:`) ? /^\d+/.exec(stack.slice(stack.indexOf(`${file}:`) + file.length + 1)) : null;
+  const line = stack.includes(`${file}:`)
+    ? /^\d+/.exec(stack.slice(stack.indexOf(`${file}:`) + file.length + 1))
+    : null;
   return {
     type: type.slice(0, REPORT_TEXT_MAX),
     message: message.slice(0, REPORT_TEXT_MAX),

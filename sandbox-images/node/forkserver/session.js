@@ -17,6 +17,8 @@ const INTERRUPTED = "ERR_SCRIPT_EXECUTION_INTERRUPTED";
 const FAILED = 1;
 const UNSETTLED = 13;
 const SIGINT_CODE = 130;
+/** How often a call that must not wait for all there is looks whether its own is done. */
+const LOOK_MS = 5;
 const INTERNAL_FRAME = /\n {4}at [^\n]*(?:node:|\/opt\/rollcall\/)[^\n]*/g;
 
 /** What REPLServer asks of a domain; errors that nobody caught come to the process instead. */
@@ -29,12 +31,22 @@ const NO_DOMAIN = {
   exit() {},
 };
 
+/** How many timers, handles and requests keep the event loop alive. */
+function waitedFor() {
+  return process.getActiveResourcesInfo().filter((kind) => kind !== "Immediate").length;
+}
+
 function say(text) {
   try {
     fs.writeSync(2, `${text}\n`);
   } catch {
     // It was closed, or is full and its reader gone: nobody is there to be told.
   }
+}
+
+/** The REPL wraps the error of a source that more lines could complete. */
+function unwrapped(error) {
+  return error instanceof SyntaxError && error.err instanceof SyntaxError ? error.err : error;
 }
 
 class Session {
@@ -44,6 +56,10 @@ class Session {
   /** The call that runs: `code`, `report`, and whether its source has come to its end. */
   #call = null;
   #input = null;
+  /** Whether an interrupted call left something to wait for, which later calls do not wait for; and how many such things. */
+  #hasLeftovers = false;
+  #leftovers = 0;
+  #onInterrupt = () => this.#interrupted();
 
   constructor(slots, random) {
     this.#slots = slots;
@@ -57,9 +73,12 @@ class Session {
       breakEvalOnSigint: true,
       domain: NO_DOMAIN,
     });
-    Object.defineProperty(process, "stdin", { get: () => this.#stdin(), configurable: true, enumerable: true });
+    Object.defineProperty(process, "stdin", {
+      get: () => this.#stdin(),
+      configurable: true,
+      enumerable: true,
+    });
     process.on("uncaughtException", (error) => this.#failed(error));
-    process.on("SIGINT", () => this.#interrupted());
     process.on("beforeExit", () => this.#idle());
   }
 
@@ -97,12 +116,21 @@ class Session {
     const call = { code: 0, report: {}, isOver: false, name: `<cell ${++this.#count}>` };
     this.#call = call;
     this.#input = null;
+    this.#leftovers = waitedFor();
+    // While code runs the REPL hears interrupts itself, and better where nobody else listens.
+    process.off("SIGINT", this.#onInterrupt);
+    this.#evaluate(call, source, (flags & CELL) !== 0);
+    process.on("SIGINT", this.#onInterrupt);
+  }
+
+  #evaluate(call, source, isCell) {
     this.#server.eval(source, this.#server.context, call.name, (error, value) => {
       if (this.#call !== call) return;
       call.isOver = true;
+      if (this.#hasLeftovers) setImmediate(() => this.#endWithLeftovers(call));
       if (error?.code === INTERRUPTED) this.#interrupted();
-      else if (error !== null && error !== undefined) this.#failed(error);
-      else if ((flags & CELL) !== 0 && value !== undefined) this.#show(value);
+      else if (error !== null && error !== undefined) this.#failed(unwrapped(error));
+      else if (isCell && value !== undefined) this.#show(value);
     });
   }
 
@@ -121,22 +149,34 @@ class Session {
     call.code = FAILED;
     try {
       call.report = { error: describe(thrown, call.name) };
-      if (thrown instanceof Error && typeof thrown.stack === "string") thrown.stack = thrown.stack.replaceAll(INTERNAL_FRAME, "");
-      say(`Uncaught ${util.inspect(thrown)}`);
+      if (thrown instanceof Error && typeof thrown.stack === "string")
+        thrown.stack = thrown.stack.replaceAll(INTERNAL_FRAME, "");
+      // A syntax error's stack begins with its place, which `inspect` takes for something that is not to be shown so.
+      say(
+        `Uncaught ${thrown instanceof SyntaxError ? (thrown.stack ?? String(thrown)) : util.inspect(thrown)}`,
+      );
     } catch {
       // What an error of the program's shows of itself is the program's code.
     }
   }
 
-  /** What the call left to wait for is there when the next one runs. */
+  /** What the call left to wait for goes on while later ones run. */
   #interrupted() {
     if (this.#call === null) return;
     this.#call.code = SIGINT_CODE;
+    this.#hasLeftovers = true;
     this.#end();
+  }
+
+  #endWithLeftovers(call) {
+    if (this.#call !== call) return;
+    if (waitedFor() <= this.#leftovers) this.#end();
+    else setTimeout(() => this.#endWithLeftovers(call), LOOK_MS);
   }
 
   /** Nothing is left to wait for. */
   #idle() {
+    this.#hasLeftovers = false;
     const call = this.#call;
     if (call === null) return;
     if (!call.isOver) {

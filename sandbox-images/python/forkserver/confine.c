@@ -163,10 +163,9 @@ static bool open_child_events(struct slot *slot, char why[256]) {
     return slot->child_events >= 0 || failed(why, "signalfd");
 }
 
-/* Out of the way of an interpreter that opens descriptors of its own as it is forked; see `own_from`. */
-static bool lift(int *fd, int own_from) {
-    if (*fd < 0 || *fd >= own_from) return true;
-    int lifted = fcntl(*fd, F_DUPFD_CLOEXEC, own_from);
+static bool lift(int *fd, int above) {
+    if (*fd < 3 || *fd > above) return true;
+    int lifted = fcntl(*fd, F_DUPFD_CLOEXEC, above + 1);
     if (lifted < 0) return false;
     close(*fd);
     *fd = lifted;
@@ -174,21 +173,26 @@ static bool lift(int *fd, int own_from) {
 }
 
 /*
- * What else is open below belongs to the interpreter, which knows it by its number and will close it: something that is
- * shared with nobody takes its place.
+ * For an interpreter that has descriptors of its own, knows them by their numbers, and closes or renews them as it is
+ * forked. Something that is shared with nobody takes their places; the slot's own go above them, with all that it opens
+ * later, for nothing is free below.
  */
 static bool lift_descriptors(struct slot *slot, char why[256]) {
-    int *own[] = {&slot->control, &slot->proc, &slot->child_events, &slot->cgroup.memory_limit, &slot->cgroup.memory_peak,
-                  &slot->cgroup.memory_events, &slot->cgroup.pids_max, &slot->cgroup.pids_events, &slot->cgroup.cpu_usage};
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
-        if (!lift(own[i], slot->own_from)) return failed(why, "lift descriptors");
-    }
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int *own[] = {&slot->control, &slot->proc, &slot->child_events, &slot->branches, &slot->cgroup.memory_limit, &slot->cgroup.memory_peak,
+                  &slot->cgroup.memory_events, &slot->cgroup.pids_max, &slot->cgroup.pids_events, &slot->cgroup.cpu_usage,
+                  &slot->roots.directories[0], &slot->roots.directories[1], &slot->roots.directories[2]};
+    int highest = 2, null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0) return failed(why, "open /dev/null");
-    for (int fd = 3; fd < slot->own_from; fd++) {
-        if (fd != null && fcntl(fd, F_GETFD) >= 0 && dup3(null, fd, O_CLOEXEC) < 0) return failed(why, "replace descriptors");
+    for (int fd = 3; fd < 1024; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0) highest = fd;
     }
-    close(null);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        if (!lift(own[i], highest)) return failed(why, "lift descriptors");
+    }
+    for (int fd = 3; fd <= highest; fd++) {
+        if (fd != null && dup3(null, fd, O_CLOEXEC) < 0) return failed(why, "replace descriptors");
+    }
+    slot->own_from = highest + 1;
     return true;
 }
 
@@ -201,7 +205,7 @@ bool slot_confine(struct slot *slot, const struct slot_options *options, char wh
     slot->shares_user = options->uid == getuid();
     slot->disk_bytes = options->disk_bytes;
     slot->sessions = options->sessions;
-    slot->own_from = options->own_from ? options->own_from : 3;
+    slot->own_from = 3;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || setsid() < 0) return failed(why, "setsid");
     if (slot->watched) cgroup_none(&slot->cgroup);
     else if (!cgroup_join(&slot->cgroup, options->cgroup_root, options->cgroup_leaf, options->cgroup_v2)) return failed(why, "join cgroup");
@@ -215,7 +219,7 @@ bool slot_confine(struct slot *slot, const struct slot_options *options, char wh
     /* Refused where the user namespace has one group only: its processes keep those that the service has. */
     if (setgroups(0, NULL) != 0 && !slot->shares_user) return failed(why, "setgroups");
     if (!scratch_measure(slot, &slot->scratch_empty)) return failed(why, "statfs");
-    if (slot->own_from > 3 && !lift_descriptors(slot, why)) return false;
+    if (options->keeps_descriptors && !lift_descriptors(slot, why)) return false;
     watch_start(slot);
     if (!drop_capabilities(slot, why)) return false;
     /* Without namespaces the processes of calls are given a Landlock domain, and the slot, which reads /proc, is not; nor is one

@@ -23,6 +23,8 @@
 
 /* How long an interrupted interpreter may take to come back. */
 #define GRACE_US 1000000
+/* How long the processes of a session may take to end that were killed; a busy machine needs more than a moment. */
+#define END_US_MAX 5000000
 /* Of a session, beside what its calls are said to have: page tables and an interpreter's first pages. */
 #define OWN_BYTES (8u << 20)
 /* More processes and threads than a session may have. */
@@ -131,7 +133,7 @@ static void child_confine(struct family *family, struct member *member, const st
     }
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (dup2(null, 0) < 0 || dup2(SESSION_OUT, 1) < 0 || dup2(SESSION_ERR, 2) < 0) child_failed(SESSION_CHANNEL, "dup");
-    if (close_range(3, SESSION_ERR - 1, 0) != 0 || close_range(SESSION_CHANNEL + 1, ~0u, 0) != 0) child_failed(SESSION_CHANNEL, "close_range");
+    if (close_range((unsigned)slot->own_from, SESSION_ERR - 1, 0) != 0 || close_range(SESSION_CHANNEL + 1, ~0u, 0) != 0) child_failed(SESSION_CHANNEL, "close_range");
     if (!session_limit_files(SESSION_ERR)) child_failed(SESSION_CHANNEL, "setrlimit");
     if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 || setresgid(slot->uid, slot->uid, slot->uid) != 0 || setresuid(slot->uid, slot->uid, slot->uid) != 0 ||
         prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) != 0 || !capabilities_keep_chroot()) {
@@ -260,7 +262,7 @@ void member_stop(struct member *member) {
 void member_kill(struct family *family, struct member *member) {
     static pid_t pids[PIDS_MAX];
     cgroup_forbid_processes(&member->cgroup);
-    for (int attempt = 0; attempt < 5000; attempt++) {
+    for (uint64_t until = now_us() + END_US_MAX; now_us() < until;) {
         int count = cgroup_members(&member->cgroup, pids, PIDS_MAX);
         for (int i = 0; i < count; i++) kill(pids[i], SIGKILL);
         family_reap(family);

@@ -142,13 +142,11 @@ static void child_confine(struct slot *slot, const struct request *request, int 
     if (slot->shares_user && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) child_failed("dumpable");
     int score = openat(slot->proc, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (score < 0 || write(score, "1000", 4) != 4) _exit(1);
-    close(score);
     if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) _exit(1);
     /* A runtime that is executed maps far more than it uses: V8 does. */
     if (slot->watched && !(request->flags & RUN_EXEC)) {
         limit_resource(RLIMIT_AS, watch_address_bytes(slot) + ADDRESS_FACTOR * request->memory_bytes);
     }
-    if (in > 2 && in < slot->own_from) close(in);
     if (close_range((unsigned)slot->own_from, ~0u, 0) != 0) child_failed("close_range");
     limit_resource(RLIMIT_CPU, request->cpu_ms / 1000 + 2);
     if (slot->directory) limit_resource(RLIMIT_FSIZE, slot->disk_bytes);
@@ -162,25 +160,10 @@ static void child_confine(struct slot *slot, const struct request *request, int 
     if (!scratch_place(request)) child_failed("cannot place the files of the call");
 }
 
-/* A pipe whose descriptors are the slot's own. */
-static bool own_pipe(const struct slot *slot, int ends[2]) {
-    if (pipe2(ends, O_CLOEXEC) != 0) return false;
-    for (int i = 0; i < 2; i++) {
-        if (ends[i] >= slot->own_from) continue;
-        int lifted = fcntl(ends[i], F_DUPFD_CLOEXEC, slot->own_from);
-        close(ends[i]);
-        ends[i] = lifted;
-    }
-    if (ends[0] >= 0 && ends[1] >= 0) return true;
-    if (ends[0] >= 0) close(ends[0]);
-    if (ends[1] >= 0) close(ends[1]);
-    return false;
-}
-
 static pid_t fork_call(struct slot *slot, const struct request *request, struct run *run) {
     int out[2], err[2];
-    if (!own_pipe(slot, out)) return -1;
-    if (!own_pipe(slot, err)) {
+    if (pipe2(out, O_CLOEXEC) != 0) return -1;
+    if (pipe2(err, O_CLOEXEC) != 0) {
         close(out[0]);
         close(out[1]);
         return -1;

@@ -174,7 +174,7 @@ struct slot {
     int child_events; /* signalfd of SIGCHLD */
     struct report *report; /* shared with the process of the call, which describes its own exception or value in it */
     uid_t uid;
-    int own_from;  /* the slot's own descriptors have this number or a higher one, and no call inherits any of them */
+    int own_from;  /* the slot's own descriptors, and those of its calls, have this number or a higher one; no call inherits any */
     struct cgroup cgroup;
     struct scratch_use scratch_empty; /* what the empty scratch file system takes */
     bool watched;            /* there is no cgroup: limits are kept by looking */
@@ -199,7 +199,7 @@ struct slot_options {
     const char *control_path, *cgroup_root, *cgroup_leaf; /* an empty root: no cgroup */
     bool cgroup_v2;
     const char *directory, *readable; /* of a slot without namespaces; otherwise empty */
-    int own_from; /* 0: what follows the standard streams */
+    bool keeps_descriptors; /* the interpreter goes on with its own in every process that is forked */
     bool sessions;
 };
 

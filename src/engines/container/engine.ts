@@ -150,7 +150,8 @@ export class ContainerEngine implements Engine {
         "no_sessions",
         "sessions need namespaces and cgroups, which this machine's containers have not",
       );
-    const server = await this.#server(SESSIONS);
+    const isNode = spec.entry.kind === "fork" && spec.entry.interpreter === "node";
+    const server = await this.#server(isNode ? NODE : SESSIONS);
     return openContainerSession({ server, user: this.#families++, nextNumber: () => this.#sessions++ }, spec);
   }
 
