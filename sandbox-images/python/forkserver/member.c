@@ -23,8 +23,6 @@
 
 /* How long an interrupted interpreter may take to come back. */
 #define GRACE_US 1000000
-/* How long the processes of a session may take to end that were killed; a busy machine needs more than a moment. */
-#define END_US_MAX 5000000
 /* Of a session, beside what its calls are said to have: page tables and an interpreter's first pages. */
 #define OWN_BYTES (8u << 20)
 /* More processes and threads than a session may have. */
@@ -262,7 +260,7 @@ void member_stop(struct member *member) {
 void member_kill(struct family *family, struct member *member) {
     static pid_t pids[PIDS_MAX];
     cgroup_forbid_processes(&member->cgroup);
-    for (uint64_t until = now_us() + END_US_MAX; now_us() < until;) {
+    for (int attempt = 0; attempt < 5000; attempt++) {
         int count = cgroup_members(&member->cgroup, pids, PIDS_MAX);
         for (int i = 0; i < count; i++) kill(pids[i], SIGKILL);
         family_reap(family);
