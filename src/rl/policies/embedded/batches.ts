@@ -8,6 +8,8 @@ import { lengthBucket, type ModelShape } from "./shape.ts";
 /** Rows of a chunk: the smallest of these that holds what is left. */
 const ROWS = [8, 32] as const;
 const ROWS_MAX = 32;
+/** Steps of a chunk are multiples of this; see `lengthBucket`. */
+const STEPS_GRAIN = 16;
 
 /** Row-major [rows, steps] arrays. */
 export interface Chunk {
@@ -114,7 +116,7 @@ export function chunksOf(data: readonly Datum[], loss: Loss, shape: ModelShape):
     const indices = order.slice(start, start + ROWS_MAX);
     const rows = indices.flatMap((index) => data[index] ?? []);
     const longest = Math.max(...rows.map(({ tokens }) => tokens.length - 1));
-    chunks.push({ chunk: layOut(rows, lengthBucket(longest, shape.context)), data: indices });
+    chunks.push({ chunk: layOut(rows, lengthBucket(longest, shape.context, STEPS_GRAIN)), data: indices });
   }
   return chunks;
 }

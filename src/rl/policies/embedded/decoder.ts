@@ -24,6 +24,8 @@ import {
 } from "./transformer.ts";
 
 const ROWS = 32;
+/** A bank starts with room for this many tokens and grows by it; see `lengthBucket`. */
+const CAPACITY_GRAIN = 32;
 
 /** A request with nothing left out. */
 export interface Continuation extends PickSettings {
@@ -80,7 +82,7 @@ class Bank {
     this.#step = step;
     this.weights = weights;
     again(weights.tensors);
-    this.#capacity = lengthBucket(1, shape.context);
+    this.#capacity = lengthBucket(1, shape.context, CAPACITY_GRAIN);
     this.#cache = emptyCache(shape, ROWS, this.#capacity);
   }
 
@@ -98,7 +100,7 @@ class Bank {
     if (!this.busy) return;
     const deepest = Math.max(...this.rows.map(({ active, fed }) => (active === null ? 0 : fed)));
     if (deepest >= this.#capacity) {
-      this.#capacity = lengthBucket(deepest + 1, this.#shape.context);
+      this.#capacity = lengthBucket(deepest + 1, this.#shape.context, CAPACITY_GRAIN);
       this.#cache = grownCache(this.#cache, this.#capacity);
     }
     const tokens = new Int32Array(ROWS);

@@ -147,9 +147,11 @@ export function initialise(shape: ModelShape, seed: number, into: Float32Array):
 }
 
 /**
- * Lengths are rounded up to one of a few, since every shape is compiled once: multiples of 32, the last one being the
- * whole context rounded up to 4, the lanes of a vector.
+ * Lengths are rounded up to one of a few, since every shape is compiled once, which takes about as long as ten steps:
+ * multiples of `grain`, of eight times that above eight of them; the last is the whole context rounded up to 4, the
+ * lanes of a vector.
  */
-export function lengthBucket(length: number, context: number): number {
-  return Math.min(Math.ceil(length / 32) * 32, Math.ceil(context / 4) * 4);
+export function lengthBucket(length: number, context: number, grain: number): number {
+  const coarse = length > 8 * grain ? 8 * grain : grain;
+  return Math.min(Math.ceil(length / coarse) * coarse, Math.ceil(context / 4) * 4);
 }
