@@ -8,6 +8,8 @@ import type { Log } from "./observe/log.ts";
 const HELP = `Usage: rollcall <command> [flags]
 
   serve     take calls over HTTP
+  simulate  compare ways to spread rollouts over engines, in virtual time
+  view      show a training run in a browser, or write it as one page; view --help tells more
   bench     measure this service, another one, or the seven points; bench --help tells more
   engine    serve the embedded model as a Tinker-compatible endpoint; engine --help tells more
   train     let a model learn by tool calls; train --help tells more
@@ -142,6 +144,14 @@ async function main([command = "help", ...argv]: readonly string[]): Promise<num
     case "train": {
       const { runTrain } = await import("./rl/command/train.ts");
       return runTrain(argv);
+    }
+    case "simulate": {
+      const { runSimulate } = await import("./rl/simulator/command.ts");
+      return runSimulate(argv);
+    }
+    case "view": {
+      const { runView } = await import("./rl/view/command.ts");
+      return runView(argv);
     }
     case "config": {
       const { describeConfig } = await import("./config/describe.ts");

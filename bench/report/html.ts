@@ -9,7 +9,7 @@ import {
 import { countStates, number, quantity } from "../results/table.ts";
 import { loadPlots } from "./load-plots.ts";
 import { drawPlot, escapeText } from "../../src/lib/line-plot.ts";
-import { STYLE } from "./style.ts";
+import { STYLE } from "../../src/lib/page-style.ts";
 
 const STATE_CLASS = { met: "met", missed: "missed", told: "told", "not given": "open" } as const;
 /** A load with fewer seconds has nothing to show over time. */

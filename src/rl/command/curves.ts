@@ -108,6 +108,16 @@ th, td { text-align: left; padding: 5px 18px 5px 0; border-bottom: 1px solid var
 pre { background: var(--card); border: 1px solid var(--edge); border-radius: 8px; padding: 12px; overflow-x: auto; }
 `;
 
+/** One curve of each series in one plot, or nothing when none of them measured it. */
+export function plotCurve(series: readonly Series[], curve: Curve): string {
+  return drawPlot({
+    title: curve.title,
+    yLabel: curve.unit,
+    xLabel: "policy steps",
+    lines: series.map((one) => lineOf(one, curve)),
+  });
+}
+
 /** @param rows a table above the curves, its first row the heads; @param texts rollouts to look at */
 export function curvesPage(
   title: string,
@@ -116,14 +126,7 @@ export function curvesPage(
   rows: readonly (readonly string[])[],
   texts: readonly string[] = [],
 ): string {
-  const plots = curves.map((curve) =>
-    drawPlot({
-      title: curve.title,
-      yLabel: curve.unit,
-      xLabel: "policy steps",
-      lines: series.map((one) => lineOf(one, curve)),
-    }),
-  );
+  const plots = curves.map((curve) => plotCurve(series, curve));
   const table = rows.map((row, at) => {
     const tag = at === 0 ? "th" : "td";
     return `<tr>${row.map((cell) => `<${tag}>${escapeText(cell)}</${tag}>`).join("")}</tr>`;

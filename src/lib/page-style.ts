@@ -1,6 +1,6 @@
-import { PLOT_STYLE } from "../../src/lib/line-plot.ts";
+import { PLOT_STYLE } from "./line-plot.ts";
 
-/** The report's style sheet: light and dark by the reader's choice, no font and no image from elsewhere. */
+/** The style sheet of pages with plots and tables: light and dark by the reader's choice, no font and no image from elsewhere. */
 export const STYLE = `
 :root {
   color-scheme: light dark;
@@ -46,4 +46,5 @@ td.sub { padding-left: 32px; }
 details { margin-top: 12px; background: var(--card); border: 1px solid var(--edge); border-radius: 10px; padding: 10px 14px; }
 summary { cursor: pointer; }
 summary .dim { margin-left: 8px; }
-${PLOT_STYLE}`;
+${PLOT_STYLE}.plot .whisker { stroke: var(--text); stroke-width: 1; }
+`;
