@@ -108,6 +108,7 @@ describe("programs with test cases", () => {
   const double: readonly [runtime: string, source: string][] = [
     ["python", "print(int(input()) * 2)"],
     ["bash", "read n; echo $((n * 2))"],
+    ["cpp", "#include <iostream>\nint main() { long n; std::cin >> n; std::cout << n * 2 << std::endl; }"],
     ["node", "console.log(Number(require('fs').readFileSync(0, 'utf8')) * 2)"],
     ["javascript", "console.log(Number(require('fs').readFileSync(0, 'utf8')) * 2)"],
   ];
@@ -143,6 +144,16 @@ describe("programs with test cases", () => {
       ],
     } as Verification);
     expect(verdict).toMatchObject({ verdict: "accepted", passed: 3 });
+  });
+
+  test("a program that does not compile has failed, with its first case", async () => {
+    const program = { runtime: "cpp" as const, source: "int main() { return 1 + ; }" };
+    expect(await client.verify({ kind: "stdio", program, cases })).toMatchObject({
+      verdict: "program_failed",
+      outcome: "compile_failed",
+      detail: "case 0: the program does not compile",
+      passed: 0,
+    });
   });
 
   test("values come back as they are: long integers, tuples, keys, arguments by name", async () => {
