@@ -1,0 +1,134 @@
+/** `rollcall train` as it is used: the embedded model, the real service, a process that is interrupted. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { readMetrics } from "../../src/rl/command/curves.ts";
+import { startService, type Service } from "../support/service.ts";
+
+const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+const place = mkdtempSync(path.join(tmpdir(), "rollcall-train-"));
+const PYTHON_ALONE = ["javascript", "node", "bash", "cpp"].map((id) => `--runtimes.${id}=false`);
+let service: Service;
+
+beforeAll(async () => {
+  service = await startService(PYTHON_ALONE);
+});
+
+afterAll(async () => {
+  await service?.stop();
+  rmSync(place, { recursive: true, force: true });
+});
+
+const SMALL = [
+  "engine.layers=1",
+  "engine.width=16",
+  "engine.heads=2",
+  "engine.replicas=1",
+  "data.train=32",
+  "data.heldOut=4",
+  "sft.steps=2",
+  "sft.trajectories=8",
+  "sft.batch=4",
+  "algorithm.prompts=2",
+  "algorithm.groupSize=2",
+  "stages.0.steps=4",
+  "stages.0.responseTokensMax=24",
+  "evaluation.attempts=1",
+  "evaluation.passAt=[1]",
+  "evaluation.responseTokensMax=24",
+  "run.checkpointEvery=1",
+];
+
+/** Runs the command; interrupts it once its output has a line like `until`. */
+async function rollcall(
+  words: readonly string[],
+  until?: RegExp,
+): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, [MAIN, "train", ...words], {
+    cwd: place,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  process.once("exit", () => child.kill("SIGKILL"));
+  let output = "";
+  let isStopped = false;
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk: Buffer) => {
+      output += chunk.toString("utf8");
+      if (until === undefined || isStopped || !until.test(output)) return;
+      isStopped = true;
+      child.kill("SIGTERM");
+    });
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, output };
+}
+
+/** Curves without the clock's part. */
+function curve(run: string): unknown[] {
+  return readMetrics(path.join(place, run, "metrics.jsonl")).map((line) =>
+    Object.fromEntries(
+      Object.entries(line).filter(([name]) => /^(phase|step|reward|actor|eval\/all|response)/.test(name)),
+    ),
+  );
+}
+
+test("trains through the service, and a run that was stopped gives the same curve when it is resumed", async () => {
+  const words = [...SMALL, `service.url=${service.url}`, "run.directory=."];
+  const whole = await rollcall([...words, "run.name=whole"]);
+  expect(whole.output).toContain("held out after step 4");
+  expect(whole.code).toBe(0);
+  const lines = readMetrics(path.join(place, "whole", "metrics.jsonl"));
+  expect(lines.filter(({ phase }) => phase === "rl").map(({ step }) => step)).toEqual([1, 2, 3, 4]);
+  const page = readFileSync(path.join(place, "whole", "index.html"), "utf8");
+  expect(page).toContain("Accuracy on held-out problems");
+  expect(page).not.toMatch(/https?:|<script|<link|<img|\bsrc=/i);
+  const lessons = readFileSync(path.join(place, "whole", "transcripts", "sft.jsonl"), "utf8")
+    .trim()
+    .split("\n");
+  const calls = lessons.flatMap(
+    (line) => (JSON.parse(line) as { turns: { calls: { outcome: string }[] }[] }).turns,
+  );
+  expect(calls.flatMap((turn) => turn.calls.map(({ outcome }) => outcome))).toContain("completed");
+
+  const stopped = await rollcall([...words, "run.name=stopped"], /stage +2 /);
+  expect(stopped.code).toBe(1);
+  expect(stopped.output).toContain("interrupted by SIGTERM; --resume goes on from the last checkpoint");
+  expect(existsSync(path.join(place, "stopped", "index.html"))).toBe(false);
+  const again = await rollcall(["--resume", "stopped"]);
+  expect(again.output).toMatch(/resumed after step [123]/);
+  expect(curve("stopped")).toEqual(curve("whole"));
+}, 240_000);
+
+test("a service that goes in the middle is waited for, and nothing is lost or left out", async () => {
+  const port = new URL(service.url).port;
+  const words = [
+    ...SMALL,
+    `service.url=${service.url}`,
+    "run.directory=.",
+    "run.name=waited",
+    "stages.0.steps=6",
+  ];
+  const running = rollcall(words);
+  const metrics = path.join(place, "waited", "metrics.jsonl");
+  const has = (text: string): boolean => existsSync(metrics) && readFileSync(metrics, "utf8").includes(text);
+  while (!has('"phase":"rl"')) await new Promise((resolve) => setTimeout(resolve, 20));
+  service.process.kill("SIGKILL");
+  await once(service.process, "exit");
+  service = await startService(["--port", port, ...PYTHON_ALONE]);
+  const { code, output } = await running;
+  expect(output).toContain("the service answers again");
+  expect(code).toBe(0);
+  const steps = readMetrics(metrics).filter(({ phase }) => phase === "rl");
+  expect(steps).toHaveLength(12);
+  expect(steps.map((line) => line["rollouts/excluded"])).toEqual(steps.map(() => 0));
+}, 240_000);
+
+test("--dry-run prints the recipe and runs nothing; a wrong word is told in one line", async () => {
+  const dry = await rollcall(["--dry-run", "run.seed=7"]);
+  expect(dry.output).toContain("seed: 7");
+  const wrong = await rollcall(["run.sed=7"]);
+  expect(wrong).toEqual({ code: 1, output: "rollcall: run.sed is not known\n" });
+});
