@@ -18,9 +18,9 @@ export interface CgroupCeiling {
 /** Files of a leaf that its slot writes. */
 const SLOT_FILES = {
   1: {
-    memory: ["cgroup.procs", "memory.limit_in_bytes", "memory.max_usage_in_bytes"],
-    pids: ["cgroup.procs", "pids.max"],
-    cpuacct: ["cgroup.procs"],
+    memory: ["cgroup.procs", "tasks", "memory.limit_in_bytes", "memory.max_usage_in_bytes"],
+    pids: ["cgroup.procs", "tasks", "pids.max"],
+    cpuacct: ["cgroup.procs", "tasks"],
   },
   2: ["cgroup.procs", "memory.max", "memory.peak", "pids.max"],
 } as const;

@@ -131,7 +131,7 @@ describe("README.md", () => {
   });
 });
 
-const WITH_EXAMPLES = ["README.md", "docs/http-api.md", "docs/verification.md"];
+const WITH_EXAMPLES = ["README.md", "docs/http-api.md", "docs/sessions.md", "docs/verification.md"];
 
 describe("over HTTP", () => {
   let service: Service;
@@ -162,7 +162,7 @@ describe("over HTTP", () => {
 function unmeasured(text: string): unknown {
   return JSON.parse(text, (key, value: unknown) => {
     if (key === "usage" || key === "timing") return Object.keys(value as object);
-    if (key === "wall_ms") return "measured";
+    if (key === "wall_ms" || key === "age_ms") return "measured";
     if (key === "id" && /^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(String(value))) return "drawn";
     return value;
   }) as unknown;

@@ -19,8 +19,8 @@
 
 static const char *const places[] = {"work", "tmp", "dev/shm"};
 
-static bool failed(char why[120], const char *what, const char *name) {
-    snprintf(why, 120, "%s %.60s: %s", what, name, strerror(errno));
+static bool failed(char why[116], const char *what, const char *name) {
+    snprintf(why, 116, "%s %.60s: %s", what, name, strerror(errno));
     return false;
 }
 
@@ -58,9 +58,9 @@ static bool copy_file(int from_directory, int to_directory, const char *name, co
     return copied;
 }
 
-static bool copy_directory(int from, int to, int depth, char why[120]);
+static bool copy_directory(int from, int to, int depth, char why[116]);
 
-static bool copy_entry(int from, int to, const char *name, int depth, char why[120]) {
+static bool copy_entry(int from, int to, const char *name, int depth, char why[116]) {
     struct stat status;
     if (fstatat(from, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT || failed(why, "look at", name);
     if (S_ISREG(status.st_mode)) return copy_file(from, to, name, &status) || failed(why, "copy", name);
@@ -83,7 +83,7 @@ static bool copy_entry(int from, int to, const char *name, int depth, char why[1
 }
 
 /* Closes both. */
-static bool copy_directory(int from, int to, int depth, char why[120]) {
+static bool copy_directory(int from, int to, int depth, char why[116]) {
     DIR *entries = fdopendir(from);
     bool copied = entries && depth < DEPTH_MAX;
     if (!copied) {
@@ -98,7 +98,7 @@ static bool copy_directory(int from, int to, int depth, char why[120]) {
     return copied;
 }
 
-static bool copy_places(int root, char why[120]) {
+static bool copy_places(int root, char why[116]) {
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         char path[16];
         snprintf(path, sizeof path, "/%s", places[i]);
@@ -177,7 +177,7 @@ static bool open_again(const struct opened *opened) {
     return placed;
 }
 
-bool branch_enter(int root, char why[120]) {
+bool branch_enter(int root, char why[116]) {
     char here[PATH_BYTES_MAX];
     struct opened *list = calloc(OPEN_MAX_KEPT, sizeof *list);
     size_t count = list ? note_all(list) : 0;

@@ -123,6 +123,7 @@ bool cgroup_open_leaf(struct cgroup *cgroup, const struct cgroup_roots *roots, c
     bool v2 = roots->v2;
     memset(cgroup, 0, sizeof *cgroup);
     cgroup->v2 = v2;
+    cgroup->processes = UINT64_MAX;
     cgroup->memory_limit = open_in(roots, MEMORY, leaf, v2 ? "memory.max" : "memory.limit_in_bytes", O_WRONLY);
     cgroup->memory_peak = open_in(roots, MEMORY, leaf, v2 ? "memory.peak" : "memory.max_usage_in_bytes", O_RDWR);
     cgroup->memory_events = open_in(roots, MEMORY, leaf, v2 ? "memory.events" : "memory.oom_control", O_RDONLY);
@@ -144,22 +145,32 @@ void cgroup_close_leaf(struct cgroup *cgroup) {
     memset(cgroup, 0, sizeof *cgroup);
 }
 
-/* v1 lets a process be moved by its own user only, who must have opened the file too. */
-static bool move_as(const struct cgroup_roots *roots, int controller, const char *leaf, const char *pid, uid_t uid, bool switched) {
+/*
+ * v1 lets a process be moved by its own user only, who must have opened the file too. A thread that moves itself there
+ * by `tasks` waits for nobody, where `cgroup.procs` waits for every processor, three times: some 15 ms.
+ */
+static int open_entrance(const struct cgroup_roots *roots, int controller, const char *leaf, uid_t uid) {
     char path[PATH_BYTES_MAX];
-    snprintf(path, sizeof path, "%s/cgroup.procs", leaf);
-    if (switched && (fchownat(roots->directories[controller], path, uid, (gid_t)-1, 0) != 0 || seteuid(uid) != 0)) return false;
-    int fd = open_in(roots, controller, leaf, "cgroup.procs", O_WRONLY);
-    bool moved = fd >= 0 && write(fd, pid, strlen(pid)) == (ssize_t)strlen(pid);
-    if (fd >= 0) close(fd);
-    return (!switched || seteuid(0) == 0) && moved;
+    if (roots->v2) return open_in(roots, controller, leaf, "cgroup.procs", O_WRONLY);
+    snprintf(path, sizeof path, "%s/tasks", leaf);
+    if (uid == 0) return open_in(roots, controller, leaf, "tasks", O_WRONLY);
+    if (fchownat(roots->directories[controller], path, uid, (gid_t)-1, 0) != 0 || seteuid(uid) != 0) return -1;
+    int fd = open_in(roots, controller, leaf, "tasks", O_WRONLY);
+    return seteuid(0) == 0 ? fd : -1;
 }
 
-bool cgroup_move(const struct cgroup_roots *roots, const char *leaf, pid_t pid, uid_t uid) {
-    char text[16];
-    snprintf(text, sizeof text, "%d", pid);
-    for (int i = 0; i < (roots->v2 ? 1 : 3); i++) {
-        if (!move_as(roots, i, leaf, text, uid, pid != 0 && !roots->v2)) return false;
+bool cgroup_open_entrances(const struct cgroup_roots *roots, const char *leaf, uid_t uid, int entrances[3]) {
+    int count = roots->v2 ? 1 : 3;
+    for (int i = 0; i < 3; i++) entrances[i] = i < count ? open_entrance(roots, i, leaf, uid) : -1;
+    for (int i = 0; i < count; i++) {
+        if (entrances[i] < 0) return false;
+    }
+    return true;
+}
+
+bool cgroup_enter(const int entrances[3]) {
+    for (int i = 0; i < 3; i++) {
+        if (entrances[i] >= 0 && write(entrances[i], "0", 1) != 1) return false;
     }
     return true;
 }

@@ -78,7 +78,9 @@ static bool mount_branches(struct slot *slot, const struct slot_options *options
 }
 
 static bool enter_namespaces(struct slot *slot, const struct slot_options *options, char why[256]) {
-    if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWCGROUP) != 0) return failed(why, "unshare");
+    /* v2 moves no process out of the mover's cgroup namespace, which a family's slot has to. */
+    int cgroup = slot->sessions && options->cgroup_v2 ? 0 : CLONE_NEWCGROUP;
+    if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWUTS | cgroup) != 0) return failed(why, "unshare");
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) return failed(why, "make mounts private");
     slot->proc = open_detached_proc();
     if (slot->proc < 0) return failed(why, "detached proc");

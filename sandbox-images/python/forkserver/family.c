@@ -81,11 +81,9 @@ static void fork_failed(struct family *family, struct member *parent, const char
     tell(family, FRAME_SESSION_FORKED, parent->id, why);
 }
 
-static void forked(struct family *family, struct member *child) {
-    struct member *parent = child->parent;
-    member_stop(child);
-    child->state = IDLE;
-    child->parent = NULL;
+/* A fork is made when it is ready, and when its parent has done what comes after: stopped before that, it would keep its place. */
+static void forked(struct family *family, struct member *parent) {
+    if (!parent->forking.parent_done || !parent->forking.child_ready) return;
     parent->forking.made++;
     next_fork(family, parent);
 }
@@ -100,6 +98,7 @@ static void next_fork(struct family *family, struct member *parent) {
         return;
     }
     struct ends ends;
+    forking->parent_done = forking->child_ready = false;
     const char *leaf = forking->leaves[forking->made];
     struct bytes name = {(const uint8_t *)leaf, (uint32_t)strlen(leaf)};
     struct member *child = member_new(family, forking->ids[forking->made], name, parent->memory_bytes, parent->processes, &ends);
@@ -138,16 +137,29 @@ static void lost(struct family *family, struct member *member) {
 /* The fork is there; which process it is the kernel says. */
 static void born(struct family *family, struct member *child, pid_t sender) {
     struct packet order = {.kind = ORDER_GO};
+    struct cgroup_roots *roots = &family->slot->roots;
+    int entrances[3];
     child->pid = sender;
     child->state = BRANCHING;
-    bool moved = sender > 1 && cgroup_move(&family->slot->roots, child->leaf, sender, family->slot->uid);
-    if (!moved || !packet_send(child->channel, &order, NULL, 0)) fork_failed(family, child->parent, "the fork could not be given its cgroup");
+    bool opened = sender > 1 && cgroup_open_entrances(roots, child->leaf, family->slot->uid, entrances);
+    if (!opened || !packet_send(child->channel, &order, entrances, roots->v2 ? 1 : 3)) fork_failed(family, child->parent, "the fork could not be given its cgroup");
+    for (int i = 0; opened && i < 3; i++) {
+        if (entrances[i] >= 0) close(entrances[i]);
+    }
 }
 
 static void ready(struct family *family, struct member *member, const struct packet *answer) {
+    if (member->state == BRANCHING && (answer->value != 0 || !member_has(member, member->pid))) {
+        fork_failed(family, member->parent, answer->value != 0 ? answer->text : "the fork is not in its cgroup");
+        return;
+    }
     if (member->state == BRANCHING) {
-        if (answer->value == 0) forked(family, member);
-        else fork_failed(family, member->parent, answer->text);
+        struct member *parent = member->parent;
+        member_stop(member);
+        member->state = IDLE;
+        member->parent = NULL;
+        parent->forking.child_ready = true;
+        forked(family, parent);
         return;
     }
     if (answer->value != 0) {
@@ -171,8 +183,11 @@ static void answered(struct family *family, struct member *member) {
     if (member->state == UNBORN && answer.kind == ANSWER_BORN) born(family, member, sender);
     else if (sender != member->pid) return;
     else if (answer.kind == ANSWER_READY && (member->state == OPENING || member->state == BRANCHING)) ready(family, member, &answer);
-    else if (answer.kind == ANSWER_DONE && member->state == RUNNING) member_conclude(family, member, true, answer.value);
-    else if (answer.kind == ANSWER_FORKED && member->state == FORKING && answer.value != 0) {
+    else if (answer.kind == ANSWER_DONE && member->state == RUNNING && answer.number == member->calls) member_conclude(family, member, true, answer.value);
+    else if (answer.kind == ANSWER_FORKED && member->state == FORKING && answer.value == 0) {
+        member->forking.parent_done = true;
+        forked(family, member);
+    } else if (answer.kind == ANSWER_FORKED && member->state == FORKING) {
         char why[TEXT_BYTES_MAX];
         snprintf(why, sizeof why, "the interpreter could not fork: %s", strerror(answer.value));
         fork_failed(family, member, why);

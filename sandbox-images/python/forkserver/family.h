@@ -34,6 +34,7 @@ struct call {
 struct forking {
     uint32_t count, made;
     bool reseed;
+    bool parent_done, child_ready; /* of the fork at hand */
     uint64_t deadline_us;
     uint32_t *ids;
     char (*leaves)[LEAF_BYTES_MAX];
@@ -51,6 +52,7 @@ struct member {
     char leaf[LEAF_BYTES_MAX];
     struct cgroup cgroup;
     uint64_t memory_bytes, processes;
+    uint32_t calls; /* begun so far */
     struct call call;
     struct forking forking;
     struct member *parent; /* UNBORN, BRANCHING: who forks it */
@@ -87,6 +89,8 @@ void member_stop(struct member *member);
 void member_go_on(struct member *member);
 /* Ends every process of the session and frees the member. */
 void member_end(struct family *family, struct member *member);
+/* Whether a process is in the session's cgroup. */
+bool member_has(const struct member *member, pid_t pid);
 /* Ends every process of the session and no other. */
 void member_kill(struct family *family, struct member *member);
 /* Sets or restores the limits; `lifted` while its interpreter forks. */

@@ -120,7 +120,8 @@ static void child_confine(struct family *family, struct member *member, const st
     setsid();
     int score = openat(slot->proc, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (score < 0 || write(score, "1000", 4) != 4) child_failed(channel, "oom_score_adj");
-    if (!cgroup_move(&slot->roots, member->leaf, 0, slot->uid)) child_failed(channel, "join the session's cgroup");
+    int entrances[3];
+    if (!cgroup_open_entrances(&slot->roots, member->leaf, 0, entrances) || !cgroup_enter(entrances)) child_failed(channel, "join the session's cgroup");
     if (fchdir(member->root) != 0 || chroot(".") != 0 || chdir(WORK_DIRECTORY) != 0) child_failed(channel, "chroot");
     if (!landlock_install_session(slot->proc, slot->branches, why)) child_failed(channel, why);
     /* Shared with the slot, and not used here. */
@@ -197,7 +198,7 @@ bool member_call(struct family *family, struct member *member, struct request *r
     for (int i = 0; i < 2; i++) capture_start(&call->streams[i], member->streams[i], call->request.output_bytes);
     cgroup_counters(&member->cgroup, &call->before);
     cgroup_peak_reset(&member->cgroup);
-    struct packet order = {.kind = ORDER_CALL};
+    struct packet order = {.kind = ORDER_CALL, .number = ++member->calls};
     bool sent = packet_send(member->channel, &order, descriptors, has_input ? 3 : 2);
     close(descriptors[0]);
     if (has_input) close(descriptors[2]);
@@ -255,6 +256,15 @@ void member_stop(struct member *member) {
         before = count;
         if (count > 1) count = cgroup_members(&member->cgroup, pids, PIDS_MAX);
     }
+}
+
+bool member_has(const struct member *member, pid_t pid) {
+    static pid_t pids[PIDS_MAX];
+    int count = cgroup_members(&member->cgroup, pids, PIDS_MAX);
+    for (int i = 0; i < count; i++) {
+        if (pids[i] == pid) return true;
+    }
+    return false;
 }
 
 void member_kill(struct family *family, struct member *member) {

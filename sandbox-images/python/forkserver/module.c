@@ -195,7 +195,7 @@ PyDoc_STRVAR(session_fork_doc,
 static PyObject *fork_here(PyObject *self, PyObject *ignored) {
     (void)self;
     (void)ignored;
-    char why[120] = "";
+    char why[116] = "";
     PyOS_BeforeFork();
     int side = session_fork();
     int error = errno;

@@ -23,6 +23,7 @@ enum { CALL_REQUEST = 0, CALL_REPORT = 1, CALL_STDIN = 2 };
 
 static pid_t own;
 static int fork_descriptors[FORK_DESCRIPTORS], report = -1;
+static uint32_t number;
 
 void session_assert_own(void) {
     if (own == 0) own = getpid();
@@ -46,13 +47,17 @@ static bool read_request(int file, struct request *request) {
     return request_parse(request, body, length);
 }
 
-/* Standard input is this call's; output goes where it should, even where a program closed it. */
-static bool take_streams(int input) {
-    int null = input < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
-    bool taken = dup2(input < 0 ? null : input, 0) == 0;
-    if (null > 0) close(null);
+/* Where a program closed its standard streams, before anything else gets their numbers. */
+static void restore_streams(void) {
+    if (fcntl(0, F_GETFD) < 0) open("/dev/null", O_RDONLY);
     if (fcntl(1, F_GETFD) < 0) dup2(SESSION_OUT, 1);
     if (fcntl(2, F_GETFD) < 0) dup2(SESSION_ERR, 2);
+}
+
+static bool take_input(int input) {
+    int null = input < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
+    bool taken = dup2(input < 0 ? null : input, 0) == 0;
+    if (null >= 0) close(null);
     return taken;
 }
 
@@ -69,7 +74,7 @@ static bool place_files(const struct request *request) {
 
 static bool take_call(const int *descriptors, int count, struct request *request) {
     report = fcntl(descriptors[CALL_REPORT], F_DUPFD_CLOEXEC, 3);
-    bool taken = read_request(descriptors[CALL_REQUEST], request) && take_streams(count > CALL_STDIN ? descriptors[CALL_STDIN] : -1) &&
+    bool taken = read_request(descriptors[CALL_REQUEST], request) && take_input(count > CALL_STDIN ? descriptors[CALL_STDIN] : -1) &&
                  place_files(request);
     int error = errno;
     for (int i = 0; i < count; i++) close(descriptors[i]);
@@ -80,13 +85,16 @@ static bool take_call(const int *descriptors, int count, struct request *request
 bool session_next(struct packet *order, struct request *request, struct packet *failure) {
     int descriptors[PACKET_DESCRIPTORS_MAX], count = 0;
     session_assert_own();
-    if (!packet_receive(SESSION_CHANNEL, order, descriptors, &count, NULL)) _exit(0);
+    restore_streams();
+    /* Its slot is gone, or a program closed what it does not know. */
+    if (!packet_receive(SESSION_CHANNEL, order, descriptors, &count, NULL)) _exit(1);
     memset(failure, 0, sizeof *failure);
     if (order->kind == ORDER_FORK && count == FORK_DESCRIPTORS) {
         memcpy(fork_descriptors, descriptors, sizeof fork_descriptors);
         return true;
     }
     if (order->kind != ORDER_CALL || count <= CALL_REPORT) _exit(1);
+    number = order->number;
     if (take_call(descriptors, count, request)) return true;
     failure->value = errno;
     snprintf(failure->text, sizeof failure->text, "cannot place the files of the call: %s", strerror(errno));
@@ -94,7 +102,7 @@ bool session_next(struct packet *order, struct request *request, struct packet *
 }
 
 bool session_answer(enum answer_kind kind, int32_t value, const char *text, const void *words, size_t length) {
-    struct packet packet = {.kind = kind, .value = value};
+    struct packet packet = {.kind = kind, .value = value, .number = number};
     session_assert_own();
     if (text) snprintf(packet.text, sizeof packet.text, "%s", text);
     if (report >= 0) {
@@ -130,7 +138,7 @@ static int fork_orphan(void) {
     return -1;
 }
 
-/* Takes the places that are a session's own; its slot then moves it to its cgroup, before it does more. */
+/* Takes the places that are a session's own, and enters its cgroup before it does more; the slot looks whether it did. */
 static void be_born(void) {
     struct packet born = {.kind = ANSWER_BORN}, order;
     own = getpid();
@@ -141,7 +149,9 @@ static void be_born(void) {
                   dup2(SESSION_OUT, 1) >= 0 && dup2(SESSION_ERR, 2) >= 0 && session_limit_files(SESSION_ERR);
     for (int i = 0; i < FORK_ROOT; i++) close(fork_descriptors[i]);
     if (!placed || !packet_send(SESSION_CHANNEL, &born, NULL, 0)) _exit(1);
-    if (!packet_receive(SESSION_CHANNEL, &order, NULL, NULL, NULL) || order.kind != ORDER_GO) _exit(1);
+    int entrances[PACKET_DESCRIPTORS_MAX] = {-1, -1, -1, -1}, count = 0;
+    if (!packet_receive(SESSION_CHANNEL, &order, entrances, &count, NULL) || order.kind != ORDER_GO || !cgroup_enter(entrances)) _exit(1);
+    for (int i = 0; i < count; i++) close(entrances[i]);
 }
 
 int session_fork(void) {
@@ -164,7 +174,7 @@ int session_fork(void) {
     return side;
 }
 
-bool session_branch(char why[120]) {
+bool session_branch(char why[116]) {
     bool entered = branch_enter(fork_descriptors[FORK_ROOT], why);
     close(fork_descriptors[FORK_ROOT]);
     landlock_scope();

@@ -75,7 +75,8 @@ class _Session:
         self.count += 1
         name = NAME.format(self.count)
         text = source.decode("utf-8", "replace")
-        _lines[name] = (len(text), None, text.splitlines(True), name)
+        # Carets stand where they should only below lines that end.
+        _lines[name] = (len(text), None, f"{text}\n".splitlines(True), name)
         try:
             value = self.evaluate(source, name, cell)
             if value is not None:

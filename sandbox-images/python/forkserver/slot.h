@@ -147,8 +147,9 @@ bool cgroup_open_roots(struct cgroup_roots *roots, const char *root, bool v2);
 /* The files of a leaf that the slot is not in itself. */
 bool cgroup_open_leaf(struct cgroup *cgroup, const struct cgroup_roots *roots, const char *leaf);
 void cgroup_close_leaf(struct cgroup *cgroup);
-/* Moves a process of user `uid` into a leaf; pid 0 is the caller, whatever its user. */
-bool cgroup_move(const struct cgroup_roots *roots, const char *leaf, pid_t pid, uid_t uid);
+/* Files by which a process of user `uid` enters a leaf, once it is single-threaded; -1 where a layout has fewer. */
+bool cgroup_open_entrances(const struct cgroup_roots *roots, const char *leaf, uid_t uid, int entrances[3]);
+bool cgroup_enter(const int entrances[3]);
 /* Processes in a leaf, `max` at most; -1 when they cannot be read. */
 int cgroup_members(const struct cgroup *cgroup, pid_t *pids, int max);
 uint64_t cgroup_tasks(const struct cgroup *cgroup);
@@ -304,7 +305,8 @@ enum answer_kind { ANSWER_READY = 1, ANSWER_DONE = 2, ANSWER_FORKED = 3, ANSWER_
 struct packet {
     uint32_t kind;
     int32_t value;   /* of FORK: whether to seed anew; of DONE: the exit code; else 0 or an errno */
-    char text[120];  /* what failed */
+    uint32_t number; /* of CALL and DONE: of the call, so that an answer is to no other */
+    char text[116];  /* what failed */
 };
 
 bool packet_send(int channel, const struct packet *packet, const int *descriptors, int count);
@@ -326,9 +328,9 @@ bool session_answer(enum answer_kind kind, int32_t value, const char *text, cons
 /* Forks the interpreter as the order that came last says. 1 in the parent, 0 in the fork once it is in its own cgroup, -1 when it failed. */
 int session_fork(void);
 /* In the fork: its own root directory and files. */
-bool session_branch(char why[120]);
+bool session_branch(char why[116]);
 /* Copies the scratch directories to those below `root`, goes there, and opens again what was open of them. */
-bool branch_enter(int root, char why[120]);
+bool branch_enter(int root, char why[116]);
 
 uint64_t now_us(void);
 

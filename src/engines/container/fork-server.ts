@@ -172,11 +172,12 @@ export class ForkServer {
   /** Cgroups and root directories of sessions in a family's slot. @returns names of their leaves */
   async makePlaces(family: number, sessions: readonly number[], diskBytes: number): Promise<string[]> {
     const leaves = sessions.map((session) => leafOf(session));
-    await this.#exclusive(async () => {
-      if (this.#gone !== null) throw this.#gone;
-      await Promise.all(leaves.map((leaf) => this.#container.createLeaf(leaf)));
-      await this.#request(FRAME.branch, { index: null, pid: family, sessions, disk_bytes: diskBytes });
-    });
+    await Promise.all([
+      ...leaves.map((leaf) => this.#container.createLeaf(leaf)),
+      this.#exclusive(() =>
+        this.#request(FRAME.branch, { index: null, pid: family, sessions, disk_bytes: diskBytes }),
+      ),
+    ]);
     return leaves;
   }
 
