@@ -194,7 +194,7 @@ describe("a hostile program in one of a family", () => {
 describe("a session's interpreter", () => {
   it("has a user of its own, two filters and one capability: to choose its root directory", async () => {
     const session = await executor.openSession({ runtime: "python" });
-    const [fork] = await session.fork();
+    const [fork] = (await session.fork()) as [Session];
     const found = serviceProcesses().filter(({ cgroup }) => /session-\d+$/.test(cgroup));
     expect(found.length).toBeGreaterThanOrEqual(2);
     for (const { pid } of found)
@@ -214,7 +214,7 @@ describe("a session's interpreter", () => {
         "import subprocess\nprint(subprocess.check_output(['grep', 'CapEff', '/proc/self/status']).decode())",
     });
     expect(executed.stdout).toContain("0000000000000000");
-    await Promise.all([session, fork].map((one) => one?.close()));
+    await Promise.all([session, fork].map((one) => one.close()));
   });
 
   it("reaches nothing above what a call sees, whatever root directory it chooses", async () => {

@@ -218,14 +218,14 @@ describe("a fork", () => {
   it("draws other random numbers, or on request the same as a replay would", async () => {
     const session = await open();
     await run(session, "import random\nrandom.seed(1)");
-    const [a, b] = await session.fork({ count: 2 });
-    const [c, d] = await session.fork({ count: 2, reseed: false });
-    const draw = (one: Session | undefined) => valueOf(one as Session, "random.random()");
+    const [a, b] = (await session.fork({ count: 2 })) as [Session, Session];
+    const [c, d] = (await session.fork({ count: 2, reseed: false })) as [Session, Session];
+    const draw = (one: Session) => valueOf(one, "random.random()");
     const [first, second, third, fourth] = [await draw(a), await draw(b), await draw(c), await draw(d)];
     expect(first).not.toBe(second);
     expect(third).toBe(await draw(session));
     expect(fourth).toBe(third);
-    await Promise.all([session, a, b, c, d].map((one) => one?.close()));
+    await Promise.all([session, a, b, c, d].map((one) => one.close()));
   });
 
   it("has the memory limit to itself, and its death is its own", async () => {
