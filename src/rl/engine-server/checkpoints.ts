@@ -50,10 +50,15 @@ export function parsePath(text: string, ...kinds: readonly Kind[]): Reference {
 export class Checkpoints {
   readonly #directory: string;
   readonly #perModelMax: number;
+  readonly #modelsMax: number;
 
-  constructor(directory: string, perModelMax: number) {
+  constructor(
+    directory: string,
+    limits: { readonly checkpointsMax: number; readonly recordedModelsMax: number },
+  ) {
     this.#directory = path.resolve(directory);
-    this.#perModelMax = perModelMax;
+    this.#perModelMax = limits.checkpointsMax;
+    this.#modelsMax = limits.recordedModelsMax;
   }
 
   file({ model, kind, name }: Reference): string {
@@ -65,7 +70,13 @@ export class Checkpoints {
     return path.join(this.#directory, model, kind, name + SUFFIX);
   }
 
+  /** @throws ApiError 429 when too many models have left something here */
   async record(model: string, record: ModelRecord): Promise<void> {
+    if ((await this.models()).length >= this.#modelsMax)
+      throw new ApiError(
+        429,
+        `${this.#modelsMax} models have something in the directory; delete checkpoints`,
+      );
     await mkdir(path.join(this.#directory, model), { recursive: true });
     await writeFile(path.join(this.#directory, model, "model.json"), JSON.stringify(record));
   }
@@ -107,6 +118,13 @@ export class Checkpoints {
 
   async remove(reference: Reference): Promise<void> {
     await rm(await this.find(reference), { force: true });
+  }
+
+  /** A model that left nothing is not remembered. @returns whether it left nothing */
+  async forgetEmpty(model: string): Promise<boolean> {
+    if (!MODEL.test(model) || (await this.list(model)).length > 0) return false;
+    await rm(path.join(this.#directory, model), { recursive: true, force: true });
+    return true;
   }
 
   async list(model: string): Promise<Listed[]> {

@@ -19,6 +19,8 @@ export interface Session {
   readonly id: string;
   heardAt: number;
   readonly models: Map<string, Model>;
+  /** Of its models, the unloaded ones included that left something. */
+  readonly modelIds: Set<string>;
   readonly samplers: Map<string, Sampler>;
   /** Requests that made a model, by its number. */
   readonly created: SentAgain;
@@ -78,7 +80,7 @@ export class Hub {
     this.limits = options.limits;
     this.contextTokens = sampling.contextTokens;
     this.futures = new Futures(options.limits);
-    this.checkpoints = new Checkpoints(options.directory, options.limits.checkpointsMax);
+    this.checkpoints = new Checkpoints(options.directory, options.limits);
     this.snapshots = new Snapshots(sampling);
     this.#watch = setInterval(() => this.#endSilent(), Math.min(1000, options.limits.sessionSilenceMs));
   }
@@ -86,7 +88,9 @@ export class Hub {
   static async open(options: HubOptions): Promise<Hub> {
     const sampling = await createEmbeddedEngine({ ...options.engine, directory: options.directory });
     try {
-      return new Hub(options, sampling, await sampling.save("base"));
+      const hub = new Hub(options, sampling, await sampling.save("base"));
+      for (const model of await hub.checkpoints.models()) await hub.#sweep(model);
+      return hub;
     } catch (error) {
       await sampling.close();
       throw error;
@@ -106,6 +110,7 @@ export class Hub {
       id: idOf("session"),
       heardAt: Date.now(),
       models: new Map(),
+      modelIds: new Set(),
       samplers: new Map(),
       created: new SentAgain(),
     };
@@ -171,6 +176,7 @@ export class Hub {
     // Told by the request that created it.
     engine.catch(() => session.models.delete(id));
     session.models.set(id, model);
+    session.modelIds.add(id);
     return model;
   }
 
@@ -178,6 +184,7 @@ export class Hub {
     model.session.models.delete(model.id);
     const engine = await model.engine.catch(() => null);
     await engine?.close();
+    if (await this.checkpoints.forgetEmpty(model.id)) model.session.modelIds.delete(model.id);
   }
 
   /** @throws ApiError 400 */
@@ -248,9 +255,14 @@ export class Hub {
     this.#sessions.delete(session.id);
     this.futures.cancelAllOf(session.id);
     await Promise.all([...session.models.values()].map((model) => this.unload(model)));
-    for (const { reference } of session.samplers.values())
-      if (reference !== null && isEphemeral(reference))
-        await this.checkpoints.remove(reference).catch(() => undefined);
+    for (const id of session.modelIds) await this.#sweep(id);
+  }
+
+  /** Removes what a model published without a name, and the model when it left nothing else. */
+  async #sweep(model: string): Promise<void> {
+    const published = (await this.checkpoints.list(model)).filter(isEphemeral);
+    for (const old of published) await this.checkpoints.remove(old).catch(() => undefined);
+    await this.checkpoints.forgetEmpty(model);
   }
 }
 

@@ -24,6 +24,8 @@ export interface ServerLimits {
   readonly samplesMax: number;
   /** Checkpoints of one model, training and sampler together. */
   readonly checkpointsMax: number;
+  /** Models that have something in the directory, those of earlier servers included. */
+  readonly recordedModelsMax: number;
 }
 
 export const DEFAULT_LIMITS: ServerLimits = {
@@ -39,4 +41,5 @@ export const DEFAULT_LIMITS: ServerLimits = {
   dataMax: 4096,
   samplesMax: 1024,
   checkpointsMax: 1024,
+  recordedModelsMax: 4096,
 };

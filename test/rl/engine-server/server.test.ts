@@ -278,6 +278,10 @@ it("a pending result says try again; a session that falls silent is over, with w
       })
       .toBe(404);
     expect((await brief.post("/get_info", { model_id: model })).status).toBe(404);
+    // It saved nothing, and so is in no list.
+    await expect
+      .poll(async () => (await brief.ask("GET", "/training_runs")).json["training_runs"], { timeout: 10_000 })
+      .toEqual([]);
   } finally {
     await brief.close();
   }
