@@ -5,6 +5,7 @@
 import { Type, type Static, type TObject } from "typebox";
 import type { Engine, Renderer } from "../ports.ts";
 import type { FleetEngine } from "../scheduler/ports.ts";
+import { TinkerSettings } from "./tinker/settings.ts";
 
 export interface Opened {
   readonly engine: Engine;
@@ -63,6 +64,13 @@ export const BACKENDS: Readonly<Record<string, Backend>> = {
         seed,
       });
       return { engine, renderer: createTinyRenderer() };
+    },
+  },
+  tinker: {
+    settings: TinkerSettings,
+    async open(settings: TinkerSettings, context) {
+      const { openTinkerBackend } = await import("./tinker/backend.ts");
+      return openTinkerBackend(settings, context);
     },
   },
 };

@@ -50,6 +50,8 @@ export interface TinkerOptions {
 /** The Engine of a Tinker server, and what its protocol offers besides. */
 export interface TinkerEngine extends Engine {
   readonly reduction: Reduction;
+  /** The base model, as the server names it. */
+  readonly model: string;
   /**
    * Writes the sampler's part of the weights under a name that is not taken.
    * @returns its `tinker://` reference, which {@link downloadAdapter} takes
@@ -60,15 +62,18 @@ export interface TinkerEngine extends Engine {
 }
 
 const REDIRECTS_MAX = 3;
+/** Of a checkpoint's name that is kept, from its end. Characters. */
+const SAVE_NAME_MAX = 100;
 
 class TinkerPolicy implements TinkerEngine {
   readonly description: string;
   readonly contextTokens: number;
   readonly reduction: Reduction;
+  readonly model: string;
   readonly #connection: Connection;
   readonly #create: () => Promise<TrainingModel>;
   readonly #sticky: boolean;
-  #model: TrainingModel;
+  #training: TrainingModel;
   #sampling: SamplingSession | null = null;
   #publications = 0;
   #resets = 0;
@@ -78,7 +83,8 @@ class TinkerPolicy implements TinkerEngine {
   constructor(parts: {
     connection: Connection;
     create: () => Promise<TrainingModel>;
-    model: TrainingModel;
+    training: TrainingModel;
+    model: string;
     description: string;
     contextTokens: number;
     reduction: Reduction;
@@ -86,7 +92,8 @@ class TinkerPolicy implements TinkerEngine {
   }) {
     this.#connection = parts.connection;
     this.#create = parts.create;
-    this.#model = parts.model;
+    this.#training = parts.training;
+    this.model = parts.model;
     this.#sticky = parts.sticky;
     this.description = parts.description;
     this.contextTokens = parts.contextTokens;
@@ -107,7 +114,7 @@ class TinkerPolicy implements TinkerEngine {
     if (data.length === 0) return { metrics: {}, logprobs: [] };
     this.#stepData ??= data.length;
     const wire = wireLoss(data, loss, this.reduction, this.#stepData);
-    const { logprobs, metrics } = await this.#model.forwardBackward(wire, data);
+    const { logprobs, metrics } = await this.#training.forwardBackward(wire, data);
     return {
       logprobs,
       metrics: { ...serverMetrics(mergeMetrics(metrics)), ...lossMetrics(data, logprobs, null, loss) },
@@ -116,7 +123,7 @@ class TinkerPolicy implements TinkerEngine {
 
   async optimStep(parameters: AdamParameters): Promise<Metrics> {
     this.#stepData = null;
-    const metrics = await this.#model.optimStep({
+    const metrics = await this.#training.optimStep({
       learning_rate: parameters.learningRate,
       beta1: parameters.beta1,
       beta2: parameters.beta2,
@@ -130,7 +137,7 @@ class TinkerPolicy implements TinkerEngine {
   async publish(): Promise<number> {
     const version = this.#publications;
     this.#publications += 1;
-    const { sampling_session_id: id } = await this.#model.request<{ sampling_session_id?: string | null }>(
+    const { sampling_session_id: id } = await this.#training.request<{ sampling_session_id?: string | null }>(
       "save_weights_for_sampler",
       { type: "save_weights_for_sampler", sampling_session_seq_id: version + 1 },
     );
@@ -144,7 +151,13 @@ class TinkerPolicy implements TinkerEngine {
   }
 
   async save(name: string): Promise<string> {
-    const { path } = await this.#model.request<{ path: string }>("save_weights", {
+    // Servers take letters, digits, - and _, and no name twice; the loop names a file of its checkpoint.
+    const path = `${name.replaceAll(/[^A-Za-z0-9_-]+/g, "-").slice(-SAVE_NAME_MAX)}-${Date.now().toString(36)}`;
+    return this.#save(path);
+  }
+
+  async #save(name: string): Promise<string> {
+    const { path } = await this.#training.request<{ path: string }>("save_weights", {
       type: "save_weights",
       path: name,
     });
@@ -168,11 +181,11 @@ class TinkerPolicy implements TinkerEngine {
   }
 
   async exportAdapter(name: string): Promise<string> {
-    const { path } = await this.#model.request<{ path?: string | null }>("save_weights_for_sampler", {
+    const { path } = await this.#training.request<{ path?: string | null }>("save_weights_for_sampler", {
       type: "save_weights_for_sampler",
       path: name,
     });
-    return path ?? `tinker://${this.#model.id}/sampler_weights/${name}`;
+    return path ?? `tinker://${this.#training.id}/sampler_weights/${name}`;
   }
 
   async downloadAdapter(reference: string): Promise<Buffer> {
@@ -186,7 +199,7 @@ class TinkerPolicy implements TinkerEngine {
   }
 
   async close(): Promise<void> {
-    await this.#model.unload().catch(() => {});
+    await this.#training.unload().catch(() => {});
     await this.#connection.close();
   }
 
@@ -199,8 +212,8 @@ class TinkerPolicy implements TinkerEngine {
       await next.unload().catch(() => {});
       throw error;
     }
-    const old = this.#model;
-    this.#model = next;
+    const old = this.#training;
+    this.#training = next;
     this.#stepData = null;
     await old.unload().catch(() => {});
   }
@@ -292,7 +305,8 @@ export async function openTinkerEngine(options: TinkerOptions): Promise<TinkerEn
     const policy = new TinkerPolicy({
       connection,
       create,
-      model: await create(),
+      training: await create(),
+      model: name,
       description: `${name} at ${connection.name} (${options.server}, ${rank === 0 ? "all weights" : `LoRA rank ${rank}`})`,
       contextTokens,
       reduction,

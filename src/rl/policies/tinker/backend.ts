@@ -1,0 +1,78 @@
+/** From a recipe's settings to a Tinker server, its renderer, and the fleet in front of it when there is one. */
+import path from "node:path";
+import type { Engine, Renderer } from "../../ports.ts";
+import { createHermesRenderer, PYTHON_TOOL } from "../../renderers/hermes.ts";
+import { createTinyRenderer } from "../../renderers/tiny.ts";
+import { openAdapterFleet } from "../adapter-fleet.ts";
+import type { InferenceEngine } from "../inference-engine.ts";
+import { createSglangEngine } from "../sglang.ts";
+import { createVllmEngine } from "../vllm.ts";
+import { openTinkerEngine, type TinkerEngine } from "./engine.ts";
+import type { TinkerSettings } from "./settings.ts";
+
+/** A key that begins with $ is the name of an environment variable. */
+function keyOf(text: string): { readonly key?: string } {
+  if (text === "") return {};
+  if (!text.startsWith("$")) return { key: text };
+  const key = process.env[text.slice(1)];
+  if (key === undefined) throw new Error(`${text.slice(1)} is not in the environment`);
+  return { key };
+}
+
+function rendererOf(settings: TinkerSettings): Renderer | Promise<Renderer> {
+  if (settings.renderer === "tiny") return createTinyRenderer();
+  if (settings.tokenizer === "")
+    throw new Error("engine.tokenizer must name the directory with the model's tokenizer.json");
+  return createHermesRenderer({ directory: settings.tokenizer, tools: [PYTHON_TOOL] });
+}
+
+function fleetOf(settings: TinkerSettings, trainer: TinkerEngine): InferenceEngine[] {
+  return settings.fleet.map(({ kind, url, key }) =>
+    (kind === "vllm" ? createVllmEngine : createSglangEngine)({
+      baseUrl: url,
+      ...keyOf(key),
+      model: settings.fleetModel === "" ? trainer.model : settings.fleetModel,
+      contextTokens: trainer.contextTokens,
+    }),
+  );
+}
+
+export async function openTinkerBackend(
+  settings: TinkerSettings,
+  { seed, directory }: { readonly seed: number; readonly directory: string },
+): Promise<{
+  engine: Engine;
+  renderer: Renderer;
+  fleet?: { name: string; sampler: InferenceEngine; load(): ReturnType<InferenceEngine["load"]> }[];
+}> {
+  const renderer = await rendererOf(settings);
+  const trainer = await openTinkerEngine({
+    server: settings.server,
+    baseUrl: settings.url,
+    ...keyOf(settings.key),
+    ...(settings.model === "" ? {} : { model: settings.model }),
+    loraRank: settings.loraRank,
+    seed,
+    ...(settings.contextTokens === 0 ? {} : { contextTokens: settings.contextTokens }),
+    ...(settings.reduction === "measured" ? {} : { reduction: settings.reduction }),
+    // Standard output is the run's own.
+    log: (line) => void process.stderr.write(`${line}\n`),
+  });
+  if (settings.fleet.length === 0) return { engine: trainer, renderer };
+  const engines = fleetOf(settings, trainer);
+  const shared =
+    settings.adapterDirectory === "" ? path.join(directory, "adapters") : settings.adapterDirectory;
+  const engine = await openAdapterFleet({
+    trainer,
+    engines,
+    directory: shared,
+    ...(settings.adapterDirectoryThere === "" ? {} : { engineDirectory: settings.adapterDirectoryThere }),
+    // A resumed run counts its weights from 0 again, and the engines may still hold the names of before.
+    prefix: `rollcall-${Date.now().toString(36)}`,
+  });
+  return {
+    engine,
+    renderer,
+    fleet: engines.map((sampler) => ({ name: sampler.name, sampler, load: () => sampler.load() })),
+  };
+}
