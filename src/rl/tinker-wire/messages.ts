@@ -59,12 +59,6 @@ export interface AdamParams {
   readonly grad_clip_norm: number;
 }
 
-export interface OptimStepRequest {
-  readonly model_id: string;
-  readonly seq_id: number;
-  readonly adam_params: AdamParams;
-}
-
 export interface LoraConfig {
   readonly rank: number;
   readonly seed?: number;

@@ -7,7 +7,8 @@ import { adamStep, type AdamState } from "../../../src/rl/policies/embedded/adam
 import { chunksOf } from "../../../src/rl/policies/embedded/batches.ts";
 import { Decoder } from "../../../src/rl/policies/embedded/decoder.ts";
 import { gradientOf } from "../../../src/rl/policies/embedded/gradient.ts";
-import { gather, lossMetrics } from "../../../src/rl/policies/embedded/loss-metrics.ts";
+import { gather } from "../../../src/rl/policies/embedded/gather.ts";
+import { lossMetrics } from "../../../src/rl/policies/loss-metrics.ts";
 import { pick, uniform } from "../../../src/rl/policies/embedded/pick.ts";
 import { initialise, layoutOf, parameterCount } from "../../../src/rl/policies/embedded/shape.ts";
 import {

@@ -27,7 +27,8 @@ import { chunksOf } from "./batches.ts";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { continuationOf } from "./continuation.ts";
 import type { DeviceName } from "./device.ts";
-import { gather, gatherRows, lossMetrics } from "./loss-metrics.ts";
+import { lossMetrics } from "../loss-metrics.ts";
+import { gather, gatherRows } from "./gather.ts";
 import { Replica } from "./replica.ts";
 import { checkShape, DEFAULT_SHAPE, initialise, type ModelShape, parameterCount } from "./shape.ts";
 
