@@ -8,6 +8,7 @@ import type { Log } from "./observe/log.ts";
 const HELP = `Usage: rollcall <command> [flags]
 
   serve     take calls over HTTP
+  mcp       be a Model Context Protocol server on standard input and output
   simulate  compare ways to spread rollouts over engines, in virtual time
   view      show a training run in a browser, or write it as one page; view --help tells more
   bench     measure this service, another one, or the seven points; bench --help tells more
@@ -105,6 +106,28 @@ async function serve(config: Config): Promise<number> {
   return 0;
 }
 
+/** Standard output is the protocol's, so the log goes to standard error. */
+async function mcp(config: Config): Promise<number> {
+  const [{ createLog }, { createMetrics }, { compose }, { serveMcpStdio }] = await Promise.all([
+    import("./observe/log.ts"),
+    import("./observe/metrics.ts"),
+    import("./compose.ts"),
+    import("./wire/mcp-stdio.ts"),
+  ]);
+  const log = createLog(config.log, process.stderr);
+  const stop = new AbortController();
+  void firstSignal(log).then((signal) => stop.abort(signal));
+  const { executor } = await compose(config, { observer: createMetrics().observer, log });
+  try {
+    const wallMsMax = config.limits.ceiling.wall_ms;
+    const wallMs = Math.min(config.wire.mcp.wallMs, wallMsMax);
+    await serveMcpStdio({ executor, wallMs, wallMsMax, options: {} }, stop.signal);
+  } finally {
+    await executor.close();
+  }
+  return 0;
+}
+
 async function doctor(config: Config): Promise<number> {
   const [{ diagnose }, { doctorOptions }] = await Promise.all([
     import("./confine/doctor.ts"),
@@ -133,6 +156,8 @@ async function main([command = "help", ...argv]: readonly string[]): Promise<num
   switch (command) {
     case "serve":
       return serve(loadConfig(input));
+    case "mcp":
+      return mcp(loadConfig(input));
     case "doctor":
       return doctor(loadConfig(input));
     case "bench":

@@ -270,6 +270,19 @@ const wire = section("APIs of other systems, answered for clients that already c
     preload: flag(false, "Put a request's `preload` before its code; the original's enable_preload."),
   }),
   "open-r1": section("The batch router of open-r1: docs/wire/open-r1.md.", place),
+  "nemo-skills": section("NeMo-Skills' sandbox: docs/wire/nemo-skills.md.", place),
+  "verl-tool": section("verl-tool's tool server: docs/wire/verl-tool.md.", {
+    ...place,
+    wallMs: quantity("ms", 10_000, 1, DAY_MS, "Wall time of an action."),
+    stateful: flag(
+      false,
+      "Keep one interpreter for each trajectory, as the original's ipython_code tool does.",
+    ),
+  }),
+  mcp: section("The Model Context Protocol: docs/wire/mcp.md.", {
+    ...place,
+    wallMs: quantity("ms", 10_000, 1, DAY_MS, "Wall time of a tool call that asks for none."),
+  }),
 });
 
 export const ConfigSchema = section("Rollcall's configuration.", {

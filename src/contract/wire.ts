@@ -1,3 +1,12 @@
 /** Names of the other systems whose HTTP API the service can answer, as the configuration has them. */
-export const WIRE_NAMES = ["sandbox-fusion", "code-judge", "piston", "dify-sandbox", "open-r1"] as const;
+export const WIRE_NAMES = [
+  "sandbox-fusion",
+  "code-judge",
+  "nemo-skills",
+  "piston",
+  "dify-sandbox",
+  "open-r1",
+  "verl-tool",
+  "mcp",
+] as const;
 export type WireName = (typeof WIRE_NAMES)[number];

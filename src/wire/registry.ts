@@ -3,9 +3,12 @@ import type { WireName } from "../contract/wire.ts";
 import type { Adapter } from "./adapter.ts";
 import { codeJudge, type CodeJudgeOptions } from "./code-judge.ts";
 import { difySandbox, type DifySandboxOptions } from "./dify-sandbox.ts";
+import { mcp, type McpOptions } from "./mcp.ts";
+import { nemoSkills } from "./nemo-skills.ts";
 import { openR1 } from "./open-r1.ts";
 import { piston } from "./piston.ts";
 import { sandboxFusion, type SandboxFusionOptions } from "./sandbox-fusion.ts";
+import { verlTool, type VerlToolOptions } from "./verl-tool.ts";
 
 interface Place {
   readonly prefix: string;
@@ -19,6 +22,8 @@ export interface WireOptions extends Readonly<Record<WireName, Place>> {
   readonly "sandbox-fusion": Place & SandboxFusionOptions;
   readonly "code-judge": Place & CodeJudgeOptions;
   readonly "dify-sandbox": Place & DifySandboxOptions;
+  readonly "verl-tool": Place & VerlToolOptions;
+  readonly mcp: Place & McpOptions;
 }
 
 const ADAPTERS: Readonly<Record<WireName, (options: WireOptions) => Adapter>> = {
@@ -27,6 +32,9 @@ const ADAPTERS: Readonly<Record<WireName, (options: WireOptions) => Adapter>> = 
   piston,
   "dify-sandbox": (options) => difySandbox(options["dify-sandbox"]),
   "open-r1": openR1,
+  "nemo-skills": nemoSkills,
+  "verl-tool": (options) => verlTool(options["verl-tool"]),
+  mcp: (options) => mcp(options.mcp),
 };
 
 /** `judge`, `/judge` and `/judge/` are one prefix. */

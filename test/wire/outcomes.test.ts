@@ -7,8 +7,10 @@ import { startServer, type TestServer } from "../support/server.ts";
 let server: TestServer;
 beforeAll(async () => {
   server = await startServer({
-    ROLLCALL_WIRE_ADAPTERS: "sandbox-fusion,code-judge,piston,dify-sandbox,open-r1",
+    ROLLCALL_WIRE_ADAPTERS: "sandbox-fusion,code-judge,piston,dify-sandbox,open-r1,nemo-skills,verl-tool,mcp",
     ROLLCALL_WIRE_DIFY_SANDBOX_PREFIX: "dify",
+    ROLLCALL_WIRE_NEMO_SKILLS_PREFIX: "nemo",
+    ROLLCALL_WIRE_VERL_TOOL_PREFIX: "verl",
   });
 });
 afterAll(() => server.close());
@@ -137,5 +139,55 @@ everyOutcome(
     disk_limit: executed({ value: "1" }),
     cancelled: unknown,
     sandbox_failed: unknown,
+  },
+);
+
+const shelled = (process_status: string) => [200, { process_status }] as const;
+const late = { process_status: "timeout", stdout: "", stderr: "Execution timed out after 5 seconds\n" };
+const notAnswered = [502, { detail: expect.any(String) as string }] as const;
+
+everyOutcome(
+  "NeMo-Skills /execute of a program",
+  "/nemo/execute",
+  (generated_code) => ({ generated_code, timeout: 5, language: "shell" }),
+  {
+    completed: shelled("completed"),
+    failed: shelled("error"),
+    signaled: shelled("error"),
+    compile_failed: shelled("error"),
+    wall_limit: [200, late],
+    cpu_limit: [200, late],
+    memory_limit: [200, { process_status: "error", stderr: "MemoryError\n" }],
+    output_limit: shelled("error"),
+    process_limit: shelled("error"),
+    disk_limit: shelled("error"),
+    cancelled: notAnswered,
+    sandbox_failed: notAnswered,
+  },
+);
+
+const observed = (obs: unknown) => [200, { observations: [obs], dones: [false], valids: [true] }] as const;
+const printed = (outcome: string, more = "") =>
+  observed(`\n<result>\noutcome ${outcome}${more}\n</result>\n`);
+const later = [503, { detail: expect.any(String) as string }] as const;
+const timed = "\nExecution timed out after 10 seconds.";
+
+everyOutcome(
+  "verl-tool /get_observation",
+  "/verl/get_observation",
+  (code) => ({ trajectory_ids: ["t"], actions: [`So: <python>${code}</python>`] }),
+  {
+    completed: printed("completed"),
+    failed: printed("failed"),
+    signaled: printed("signaled"),
+    compile_failed: printed("compile_failed"),
+    wall_limit: printed("wall_limit", timed),
+    cpu_limit: printed("cpu_limit", timed),
+    memory_limit: printed("memory_limit", "\nMemoryError"),
+    output_limit: printed("output_limit"),
+    process_limit: printed("process_limit"),
+    disk_limit: printed("disk_limit"),
+    cancelled: later,
+    sandbox_failed: later,
   },
 );
