@@ -79,12 +79,13 @@ test("trains through the service, and a run that was stopped gives the same curv
   const words = [...SMALL, `service.url=${service.url}`, "run.directory=."];
   const whole = await rollcall([...words, "run.name=whole"]);
   expect(whole.output).toContain("held out after step 4");
+  expect(whole.output).toMatch(/accuracy on held-out problems +\d\.\d{3} -> \d\.\d{3}/);
   expect(whole.code).toBe(0);
   const lines = readMetrics(path.join(place, "whole", "metrics.jsonl"));
   expect(lines.filter(({ phase }) => phase === "rl").map(({ step }) => step)).toEqual([1, 2, 3, 4]);
   const page = readFileSync(path.join(place, "whole", "index.html"), "utf8");
   expect(page).toContain("Accuracy on held-out problems");
-  expect(page).not.toMatch(/https?:|<script|<link|<img|\bsrc=/i);
+  expect(page).not.toMatch(/https?:|<link|<img|\bsrc=/i);
   const lessons = readFileSync(path.join(place, "whole", "transcripts", "sft.jsonl"), "utf8")
     .trim()
     .split("\n");
@@ -93,7 +94,7 @@ test("trains through the service, and a run that was stopped gives the same curv
   );
   expect(calls.flatMap((turn) => turn.calls.map(({ outcome }) => outcome))).toContain("completed");
 
-  const stopped = await rollcall([...words, "run.name=stopped"], /stage +2 /);
+  const stopped = await rollcall([...words, "run.name=stopped"], / rl +2 /);
   expect(stopped.code).toBe(1);
   expect(stopped.output).toContain("interrupted by SIGTERM; --resume goes on from the last checkpoint");
   expect(existsSync(path.join(place, "stopped", "index.html"))).toBe(false);

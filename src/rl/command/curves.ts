@@ -105,7 +105,6 @@ main { max-width: 1180px; margin: 0 auto; padding: 32px 24px 64px; }
 h1 { font-size: 26px; margin: 0 0 12px; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 5px 18px 5px 0; border-bottom: 1px solid var(--edge); }
-pre { background: var(--card); border: 1px solid var(--edge); border-radius: 8px; padding: 12px; overflow-x: auto; }
 `;
 
 /** One curve of each series in one plot, or nothing when none of them measured it. */
@@ -118,23 +117,21 @@ export function plotCurve(series: readonly Series[], curve: Curve): string {
   });
 }
 
-/** @param rows a table above the curves, its first row the heads; @param texts rollouts to look at */
+/** @param rows a table above the curves, its first row the heads */
 export function curvesPage(
   title: string,
   series: readonly Series[],
   curves: readonly Curve[],
   rows: readonly (readonly string[])[],
-  texts: readonly string[] = [],
 ): string {
   const plots = curves.map((curve) => plotCurve(series, curve));
   const table = rows.map((row, at) => {
     const tag = at === 0 ? "th" : "td";
     return `<tr>${row.map((cell) => `<${tag}>${escapeText(cell)}</${tag}>`).join("")}</tr>`;
   });
-  const shown = texts.length === 0 ? "" : `<h2>Rollouts</h2><pre>${texts.map(escapeText).join("\n")}</pre>`;
   return (
     `<!doctype html><html lang="en"><meta charset="utf-8"><title>${escapeText(title)}</title>` +
     `<style>${PAGE_STYLE}${PLOT_STYLE}</style><main><h1>${escapeText(title)}</h1>` +
-    `<table>${table.join("")}</table><div class="plots">${plots.join("")}</div>${shown}</main></html>\n`
+    `<table>${table.join("")}</table><div class="plots">${plots.join("")}</div></main></html>\n`
   );
 }

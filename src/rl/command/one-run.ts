@@ -1,13 +1,13 @@
 /** One run from its recipe to its page. */
-import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import path from "node:path";
 import type { Recipe } from "../loop/recipe-schema.ts";
 import { RunDirectory } from "../loop/run-directory.ts";
 import { train } from "../loop/train.ts";
-import type { TranscriptLine } from "../loop/transcript.ts";
 import type { Progress } from "../loop/world.ts";
 import type { Metrics } from "../ports.ts";
-import { curvesOf, curvesPage, readMetrics } from "./curves.ts";
+import { exportPage } from "../view/export.ts";
+import { readMetrics } from "./curves.ts";
 import { openWorld } from "./open-world.ts";
 
 export interface RunOptions {
@@ -18,9 +18,6 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Rollouts shown on the page. */
-const TEXTS = 24;
-
 /** Trains in a directory, which may hold the beginning of the run, and returns the last evaluation. */
 export async function trainInDirectory(options: RunOptions): Promise<Metrics> {
   const { recipe, directory } = options;
@@ -29,45 +26,24 @@ export async function trainInDirectory(options: RunOptions): Promise<Metrics> {
   const opened = await openWorld({ ...options, run });
   try {
     const last = await train(opened.world);
-    await writePage(run, recipe, last);
+    await writeFile(run.file("index.html"), exportPage([directory]));
     return last;
   } finally {
     await opened.close();
   }
 }
 
-async function writePage(run: RunDirectory, recipe: Recipe, last: Metrics): Promise<void> {
-  const lines = readMetrics(run.file("metrics.jsonl"));
-  const rl = lines.filter(({ phase }) => phase === "rl");
-  const step = String(rl.length).padStart(6, "0");
-  const told = readFileSync(run.file("transcripts", `eval-${step}.jsonl`), "utf8").split("\n", TEXTS);
-  const texts = told
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as TranscriptLine)
-    .map(({ text, reward, problem }) => `${reward === 1 ? "right" : "wrong"}  ${text}  (${problem.answer})`);
-  const accuracy = `eval/all/avg@${recipe.evaluation.attempts}`;
-  const calls = rl.reduce((sum, line) => sum + Number(line["tool/calls"] ?? 0), 0);
-  const first = lines.find(({ phase }) => phase === "eval");
-  const rows = [
-    ["", "before", "after"],
-    ["accuracy on held-out problems", share(first?.[accuracy]), share(last[accuracy])],
-    [
-      "tool errors inside right rollouts",
-      share(first?.["eval/roc/tool_error_ratio/positive"]),
-      share(last["eval/roc/tool_error_ratio/positive"]),
-    ],
-    ["tool calls of policy steps", "", String(calls)],
+/** What changed over a run, in a few lines. */
+export function summaryOf(directory: string, attempts: number): string[] {
+  const lines = readMetrics(path.join(directory, "metrics.jsonl"));
+  const told = lines.filter(({ phase }) => phase === "eval");
+  const between = (metric: string): string =>
+    [told[0], told.at(-1)].map((line) => Number(line?.[metric]).toFixed(3)).join(" -> ");
+  const calls = lines.reduce((sum, line) => sum + Number(line["tool/calls"] ?? 0), 0);
+  return [
+    `accuracy on held-out problems      ${between(`eval/all/avg@${attempts}`)}`,
+    `tool errors inside right rollouts  ${between("eval/roc/tool_error_ratio/positive")}`,
+    `tokens of right rollouts           ${between("eval/response_length/correct/mean")}`,
+    `tool calls of policy steps         ${calls}`,
   ];
-  const page = curvesPage(
-    `Run ${run.name}`,
-    [{ name: run.name, runs: [lines] }],
-    curvesOf(recipe.evaluation.attempts),
-    rows,
-    texts,
-  );
-  await writeFile(run.file("index.html"), page);
-}
-
-function share(value: number | string | undefined): string {
-  return typeof value === "number" ? value.toFixed(3) : "";
 }

@@ -6,7 +6,7 @@ import { readRecipe, recipeWith } from "../loop/recipe.ts";
 import type { Recipe } from "../loop/recipe-schema.ts";
 import { readArguments, type TrainArguments } from "./arguments.ts";
 import { compare } from "./compare.ts";
-import { trainInDirectory } from "./one-run.ts";
+import { summaryOf, trainInDirectory } from "./one-run.ts";
 import { startOwnService } from "./own-service.ts";
 import { createProgress } from "./progress.ts";
 
@@ -80,6 +80,7 @@ export async function runTrain(argv: readonly string[]): Promise<number> {
       for (const line of await compare(options, asked.compare, asked.seeds)) say(line);
     } else {
       await trainInDirectory(options);
+      for (const line of summaryOf(directory, recipe.evaluation.attempts)) progress.note(line);
     }
     progress.note(`curves and rollouts: ${path.join(directory, "index.html")}`);
   } finally {

@@ -134,7 +134,7 @@ const OptimizerSchema = part({
 
 const StageSchema = Type.Object(
   {
-    name: Type.String({ minLength: 1, default: "stage", description: "For metrics and people." }),
+    name: Type.String({ minLength: 1, default: "rl", description: "For metrics and people." }),
     steps: whole(30, 1, 1_000_000, "Policy steps at most."),
     responseTokensMax: whole(72, 1, 10_000_000, "Tokens after the problem, tool responses included."),
     turnsMax: whole(4, 1, 1000, "Turns of the model."),
