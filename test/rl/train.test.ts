@@ -85,7 +85,6 @@ test("trains through the service, and a run that was stopped gives the same curv
   expect(lines.filter(({ phase }) => phase === "rl").map(({ step }) => step)).toEqual([1, 2, 3, 4]);
   const page = readFileSync(path.join(place, "whole", "index.html"), "utf8");
   expect(page).toContain("Accuracy on held-out problems");
-  expect(page).not.toMatch(/https?:|<link|<img|\bsrc=/i);
   const lessons = readFileSync(path.join(place, "whole", "transcripts", "sft.jsonl"), "utf8")
     .trim()
     .split("\n");
@@ -110,7 +109,7 @@ test("a service that goes in the middle is waited for, and nothing is lost or le
     `service.url=${service.url}`,
     "run.directory=.",
     "run.name=waited",
-    "stages.0.steps=6",
+    "stages.0.steps=12",
   ];
   const running = rollcall(words);
   const metrics = path.join(place, "waited", "metrics.jsonl");
