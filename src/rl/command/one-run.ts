@@ -23,6 +23,7 @@ export async function trainInDirectory(options: RunOptions): Promise<Metrics> {
   const { recipe, directory } = options;
   const run = new RunDirectory(directory);
   await run.writeConfig(recipe);
+  if (recipe.run.tensorboard) run.writeEvents();
   const opened = await openWorld({ ...options, run });
   try {
     const last = await train(opened.world);

@@ -45,6 +45,7 @@ const RunSchema = part({
     "Checkpoints kept; older ones are removed once a newer one is complete.",
   ),
   transcriptsEvery: whole(1, 1, 100_000, "Steps between transcripts."),
+  tensorboard: flag(false, "Write measurements as TensorBoard event files too, in the run's directory."),
 });
 
 const ServiceSchema = part({

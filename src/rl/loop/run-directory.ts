@@ -15,6 +15,7 @@ import {
 import { rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Metrics } from "../ports.ts";
+import { createEventFile, type EventFile } from "../tensorboard/event-file.ts";
 
 /** A line of metrics.jsonl. */
 export interface MetricsLine {
@@ -33,6 +34,7 @@ const isWhole = (directory: string): boolean => existsSync(path.join(directory, 
 
 export class RunDirectory {
   readonly path: string;
+  #events: EventFile | null = null;
   /** For people. */
   get name(): string {
     return path.basename(this.path);
@@ -55,6 +57,17 @@ export class RunDirectory {
 
   logMetrics({ metrics, ...head }: MetricsLine): void {
     appendFileSync(this.file("metrics.jsonl"), `${JSON.stringify({ ...head, ...metrics })}\n`);
+    const { phase, step, time } = head;
+    const named = Object.entries(metrics).map(([name, value]) => [
+      phase === "sft" ? `sft/${name}` : name,
+      value,
+    ]);
+    this.#events?.append(step, time, Object.fromEntries(named) as Metrics);
+  }
+
+  /** From now on measurements go into a TensorBoard event file too. */
+  writeEvents(): void {
+    this.#events = createEventFile(this.path);
   }
 
   /** Where the rollouts of a step were, when. */

@@ -1,4 +1,5 @@
 /** The problems of a recipe: made from its seed, or read from files. */
+import { readProblems } from "../data/problems.ts";
 import type { Sampler } from "../ports.ts";
 import { makePuzzles } from "./puzzles.ts";
 import type { Problem, Puzzle } from "./problem.ts";
@@ -11,6 +12,12 @@ export interface DataOptions {
   readonly dialect: "tiny" | "english";
   readonly train: number;
   readonly heldOut: number;
+  readonly file: string;
+  readonly heldOutFile: string;
+  readonly promptColumn: string;
+  readonly answerColumn: string;
+  readonly idColumn: string;
+  readonly template: string;
 }
 
 export interface LoadedProblems {
@@ -25,6 +32,11 @@ export async function loadProblems(
   habits: TeacherHabits,
   seed: number,
 ): Promise<LoadedProblems> {
+  if (data.source === "file") {
+    const train = await readProblems({ ...data, rowsMax: data.train });
+    const heldOut = await readProblems({ ...data, file: data.heldOutFile, rowsMax: data.heldOut });
+    return { train, heldOut };
+  }
   const { families, dialect } = data;
   const train = makePuzzles({ families, dialect, seed, count: data.train, split: "train" });
   const heldOut = makePuzzles({ families, dialect, seed: 0, count: data.heldOut, split: "held-out" });
