@@ -106,7 +106,9 @@ async function sampleOnce(
       written = sample.tokens.length;
       return sample;
     } catch (error) {
-      if (!(error instanceof EngineError) || !error.retryable || signal?.aborted === true) throw error;
+      // Given up is given up, whatever the engine says about it.
+      signal?.throwIfAborted();
+      if (!(error instanceof EngineError) || !error.retryable) throw error;
       failingSince ??= clock.now();
       if (clock.now() - failingSince > patienceMs) throw error;
       dispatch.failed(ticket, error.message);
