@@ -144,6 +144,20 @@ describe("kill -9 at random, with 500 calls in flight", () => {
   });
 });
 
+describe("kill -9 of one fork server after the other", () => {
+  it("costs no call: what was hit is repeated in its replacement", { timeout: 120_000 }, async () => {
+    for (let round = 0; round < 2; round++) {
+      for (const pid of processesByPart(process.pid).forkServer) {
+        // More calls than slots, so that a call that was hit is taken by a slot beside the one that failed.
+        const { results } = await runAll(24);
+        await new Promise((resolve) => setTimeout(resolve, 30));
+        kill(pid, "SIGKILL");
+        checkAnswers(await results, () => false);
+      }
+    }
+  });
+});
+
 describe("a fork server that hangs", () => {
   it("is replaced, and calls that need it are answered", { timeout: 180_000 }, async () => {
     const { forkServer, slot } = processesByPart(process.pid);

@@ -93,6 +93,17 @@ export class ContainerSandbox implements Sandbox {
 
   async #open(profile: ImportProfile): Promise<Lane> {
     const server = await this.#serverOf(profile);
+    try {
+      return await this.#openIn(server);
+    } catch (error) {
+      if (server.usable || this.#closed) throw error;
+      // It was ending already. A call's only repetition is not spent on it: its replacement is waited for.
+      await server.ended;
+      return this.#openIn(await this.#serverOf(profile));
+    }
+  }
+
+  async #openIn(server: ForkServer): Promise<Lane> {
     const slot = await server.openSlot(this.#index, this.#diskBytes);
     if (this.#closed) slot.close();
     return { server, slot };

@@ -63,6 +63,8 @@ export class ForkServer {
   #opened = 0;
   #reply: Pending<{ pid: number }> | null = null;
   #requests: Promise<unknown> = Promise.resolve();
+  /** Before it is, its end is told with the container's last words. */
+  #isReady = false;
   #gone: SandboxFault | null = null;
   /** Settles once the container and everything in it is gone. */
   readonly ended: Promise<void>;
@@ -243,7 +245,12 @@ export class ForkServer {
     }
     this.#control = socket;
     socket.on("data", (chunk: Buffer) => this.#messages(this.#read(reader, chunk, socket)));
-    socket.once("close", () => this.#container.kill());
+    // The kernel closes a fork server's descriptors before it ends the slots below it: from here on nobody takes one.
+    socket.once("close", () => {
+      if (this.#isReady)
+        this.#lost(new SandboxFault("fork_server_died", `the fork server ${this.name} is ending`));
+      this.#container.kill();
+    });
     this.#messages(frames);
   }
 
@@ -253,8 +260,10 @@ export class ForkServer {
         pid: number;
         message: string;
       };
-      if (frame[0] === FRAME.ready) this.#readyPending.resolve(message);
-      else if (frame[0] === FRAME.done) this.#reply?.resolve(message);
+      if (frame[0] === FRAME.ready) {
+        this.#isReady = true;
+        this.#readyPending.resolve(message);
+      } else if (frame[0] === FRAME.done) this.#reply?.resolve(message);
       else {
         const fault = new SandboxFault("fork_server_refused", message.message);
         this.#reply?.reject(fault);
