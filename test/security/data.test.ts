@@ -4,6 +4,7 @@ import type { Result } from "../../src/contract/result.ts";
 import { chooseProfile } from "../../src/engines/container/import-profiles.ts";
 import { importedNames } from "../../src/engines/container/source-scan.ts";
 import { type HostileProgram, judge } from "./program.ts";
+import { BASH } from "./programs/bash.ts";
 import { CONTAMINATION } from "./programs/contamination.ts";
 import { CPU } from "./programs/cpu.ts";
 import { FILES } from "./programs/files.ts";
@@ -30,6 +31,7 @@ const PROGRAMS: readonly HostileProgram[] = [
   PROTOCOL,
   NODE,
   JAVASCRIPT,
+  BASH,
 ].flat();
 
 describe("the programs", () => {

@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { describeGroup, withService } from "./gauntlet.ts";
 import type { HostileProgram } from "./program.ts";
+import { BASH } from "./programs/bash.ts";
 import { CONTAMINATION } from "./programs/contamination.ts";
 import { CPU } from "./programs/cpu.ts";
 import { FILES } from "./programs/files.ts";
@@ -33,6 +34,7 @@ const PROGRAMS: readonly HostileProgram[] = [
   PROTOCOL,
   NODE,
   JAVASCRIPT,
+  BASH,
 ].flat();
 
 const SELECTED = new Set([
@@ -79,6 +81,10 @@ const SELECTED = new Set([
   "proto_stdin_steal_control",
   "node_fork_bomb",
   "node_host_files",
+  "bash_dev_tcp",
+  "bash_setsid_daemon",
+  "bash_setsid_check",
+  "bash_own_privileges",
   "js_bigint_power",
   "js_array_balloon",
   "js_host_files",
