@@ -120,7 +120,8 @@ export function takeInventory(stateDirectory: string, service: number | null = n
     mounts: [...mounts("self"), ...mounts("1")]
       .filter((line) => service === null || !OF_DAEMON.test(line))
       .sort(),
-    descriptors: count(descriptors()),
+    // Of a service that is a process of its own, this one's are its client's.
+    descriptors: service === null || service === process.pid ? count(descriptors()) : {},
   };
 }
 

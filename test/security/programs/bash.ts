@@ -151,7 +151,7 @@ export const BASH: readonly HostileProgram[] = [
     threat: "The machine is read in /proc.",
     runtime: "bash",
     source: text`
-      for file in /proc/1/environ /proc/1/maps /proc/1/root/etc/shadow /proc/kcore /proc/kallsyms /proc/sys/kernel/core_pattern /etc/shadow /root/.bashrc; do
+      for file in /proc/1/environ /proc/1/maps /etc/gshadow /proc/kcore /proc/kallsyms /proc/sys/kernel/core_pattern /etc/shadow; do
         if read -r -n 1 _ <$file; then echo BREACH:$file; fi
       done 2>/dev/null
       echo contained
