@@ -186,6 +186,14 @@ describe("requests", () => {
     await stop();
   });
 
+  test("a seed of any size fits into 31 bits", async () => {
+    await start();
+    await engine.sample({ ...ASK, seed: 2_251_349_732 });
+    const [body] = stub.asked.map((one) => one.body as { sampling_params?: { seed?: number } });
+    expect(body?.sampling_params?.seed).toBe(2_251_349_732 - 2 ** 31);
+    await stop();
+  });
+
   test("a session is kept alive by a heartbeat", async () => {
     vi.useFakeTimers({ toFake: ["setInterval"] });
     await start();

@@ -7,6 +7,8 @@ import { readSample } from "./replies.ts";
 
 /** Session keys whose number is kept; the oldest is forgotten, and merely loses its engine. */
 const KEYS_MAX = 65_536;
+/** Servers keep a seed as a signed integer of 32 bits; a larger one is refused. */
+const SEED_END = 2 ** 31;
 const PATH = "/api/v1/asample";
 
 function samplingParams(request: SampleRequest): SamplingParams {
@@ -15,7 +17,7 @@ function samplingParams(request: SampleRequest): SamplingParams {
     temperature: request.temperature,
     top_p: request.topP ?? 1,
     top_k: -1,
-    ...(request.seed === undefined ? {} : { seed: request.seed }),
+    ...(request.seed === undefined ? {} : { seed: request.seed % SEED_END }),
     ...(request.stop.length === 0 ? {} : { stop: request.stop }),
   };
 }
