@@ -1,0 +1,37 @@
+/**
+ * The promises of the ports, by a real SkyRL on this machine's processor:
+ *
+ *     ROLLCALL_TEST_SKYRL=1 npm test -- test/rl/tinker/skyrl.test.ts
+ *
+ * It installs some 3 GB from PyPI below `.rollcall/skyrl` the first time, so it is not part of every run.
+ */
+import { gunzipSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { prepareSkyrl, startSkyrl, type SkyrlServer } from "../../../scripts/skyrl/server.ts";
+import { openTinkerEngine } from "../../../src/rl/policies/tinker/engine.ts";
+import { policySuite } from "../policy-suite.ts";
+
+const isAsked = process.env["ROLLCALL_TEST_SKYRL"] === "1";
+if (!isAsked) process.stderr.write("skyrl.test.ts is skipped: ROLLCALL_TEST_SKYRL=1 runs it\n");
+
+describe.runIf(isAsked)("a real SkyRL", { timeout: 600_000 }, () => {
+  let server: SkyrlServer;
+  beforeAll(async () => {
+    await prepareSkyrl((line) => process.stderr.write(`${line}\n`));
+    server = await startSkyrl();
+  }, 3_600_000);
+  afterAll(() => server?.close());
+  const open = () =>
+    openTinkerEngine({ server: "skyrl", baseUrl: server.url, loraRank: 8, seed: 1, contextTokens: 512 });
+
+  policySuite("skyrl", { open, tokens: [3, 4, 5, 6, 7], isRepeatable: true, learningRate: 0.01 });
+
+  test("exports an adapter that a fleet could load", async () => {
+    const engine = await open();
+    expect(engine.reduction).toBe("sequence_mean");
+    const archive = gunzipSync(await engine.downloadAdapter(await engine.exportAdapter("fleet")));
+    expect(archive.includes("adapter_config.json")).toBe(true);
+    expect(archive.includes("adapter_model.safetensors")).toBe(true);
+    await engine.close();
+  });
+});
