@@ -38,6 +38,15 @@ describe("OCI runtimes", () => {
     expect(await answer({ container: { runtime } })).toBe("3 True True -\n");
   });
 
+  it.for([
+    [{ container: { runtime: "process" } }, "confined_process"],
+    [{ container: { cgroupParent: "rollcall-no-such-cgroup" } }, "watched_container"],
+  ] as const)("what is weaker than the floor is refused, and named", async ([config, tier]) => {
+    await expect(createExecutor(config)).rejects.toThrow(
+      `only tier ${tier} can be had here, isolation.minimum asks for container`,
+    );
+  });
+
   it("one that is not there is named", async () => {
     await expect(createExecutor({ container: { cgroupParent: "", rootfs: "/nonexistent" } })).rejects.toThrow(
       "/nonexistent",
