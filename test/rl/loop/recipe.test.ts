@@ -10,6 +10,18 @@ describe("a recipe", () => {
     expect(recipeOf(JSON.parse(JSON.stringify(recipe)))).toEqual(recipe);
   });
 
+  test("of 14 B resolves to the published stages", () => {
+    const { stages, algorithm } = readRecipe("recipes/qwen3-14b-grpo-roc.yaml", []);
+    expect(
+      stages.map(({ steps, responseTokensMax, turnsMax }) => [steps, responseTokensMax, turnsMax]),
+    ).toEqual([
+      [300, 8192, 10],
+      [85, 12288, 10],
+      [125, 12288, 15],
+    ]);
+    expect(algorithm).toMatchObject({ prompts: 512, groupSize: 16, oversampling: 2, clipHigh: 0.28 });
+  });
+
   test("is changed by dotted words, also inside lists, the last one over the others", () => {
     const recipe = readRecipe(null, [
       "algorithm.kind=grpo",
