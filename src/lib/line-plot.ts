@@ -107,7 +107,13 @@ function axes(plot: Plot, x: Scale, y: Scale): string {
   );
 }
 
-function drawLine({ name, points, spread }: PlotLine, index: number, x: Scale, y: Scale, isAlone: boolean): string {
+function drawLine(
+  { name, points, spread }: PlotLine,
+  index: number,
+  x: Scale,
+  y: Scale,
+  isAlone: boolean,
+): string {
   const places = points.map(([px, py]) => [x.at(px), y.at(py)] as const);
   const path = places.map(([px, py], at) => `${at === 0 ? "M" : "L"}${f(px)} ${f(py)}`).join("");
   const dots = places
@@ -126,9 +132,10 @@ function drawLine({ name, points, spread }: PlotLine, index: number, x: Scale, y
     ...around.toReversed().map(([px, low]) => `${f(px)} ${f(low)}`),
   ];
   const shade = outline.length === 0 ? "" : `<path class="area s${index}" d="M${outline.join("L")}Z"/>`;
-  const area = isAlone && spread === undefined
-    ? `<path class="area s${index}" d="${path}L${f(lastX)} ${base}L${f(firstX)} ${base}Z"/>`
-    : "";
+  const area =
+    isAlone && spread === undefined
+      ? `<path class="area s${index}" d="${path}L${f(lastX)} ${base}L${f(firstX)} ${base}Z"/>`
+      : "";
   return `${shade}${area}<path class="line s${index}" d="${path}"/>${dots.join("")}`;
 }
 
