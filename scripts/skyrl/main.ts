@@ -1,8 +1,8 @@
 /**
  * `node scripts/run.mjs scripts/skyrl/main.ts [serve | train [key=value ...]]`: a real Tinker server on this machine.
  *
- * `serve` (the default) keeps it running until Ctrl-C. `train` runs a few steps of the loop against it, tool calls
- * and all; a model of random weights learns nothing in them, every part of the way is real.
+ * `serve` (the default) keeps it running until Ctrl-C. `train` runs a few steps of the loop against it;
+ * a model of random weights writes no call that parses in so few, and learns nothing of them.
  */
 import { spawn } from "node:child_process";
 import path from "node:path";
