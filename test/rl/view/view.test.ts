@@ -182,9 +182,10 @@ describe.skipIf(executablePath === null)("in a browser", () => {
 
     await page.fill("#search", "");
     await page.locator('tr[data-run="0"][data-file="step-000001"]').click();
-    await page.waitForFunction("document.querySelector('.item').textContent.includes('52 tokens')");
+    // Not by waitForFunction, whose code the page's policy forbids.
+    await expect.poll(() => page.locator(".item").first().textContent()).toContain("52 tokens");
     await page.selectOption("#run", "1");
-    await page.waitForFunction("document.querySelector('#file').value === 'step-000003'");
+    await expect.poll(() => page.locator("#file").inputValue()).toBe("step-000003");
     expect(await page.locator("summary", { hasText: "second, step 3" }).count()).toBe(1);
     expect([errors, await isOwned(page)]).toEqual([[], false]);
     await page.close();
@@ -197,7 +198,7 @@ describe.skipIf(executablePath === null)("in a browser", () => {
     const asked: string[] = [];
     page.on("request", (request) => asked.push(request.url()));
     await page.selectOption("#file", "step-000001");
-    await page.waitForFunction("document.querySelectorAll('.item').length === 12");
+    await expect.poll(() => page.locator(".item").count()).toBe(12);
     await page.locator(".item").nth(1).click();
     expect(await page.locator("#detail .chip").first().textContent()).toBe("wrong");
     expect([errors, asked, await isOwned(page)]).toEqual([[], [], false]);
