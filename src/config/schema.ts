@@ -279,6 +279,10 @@ const wire = section("APIs of other systems, answered for clients that already c
       "Keep one interpreter for each trajectory, as the original's ipython_code tool does.",
     ),
   }),
+  openenv: section("OpenEnv's coding environment: docs/wire/openenv.md.", {
+    ...place,
+    wallMs: quantity("ms", 30_000, 1, DAY_MS, "Wall time of a step; as in the original's interpreter."),
+  }),
   mcp: section("The Model Context Protocol: docs/wire/mcp.md.", {
     ...place,
     wallMs: quantity("ms", 10_000, 1, DAY_MS, "Wall time of a tool call that asks for none."),

@@ -7,6 +7,7 @@ export const WIRE_NAMES = [
   "dify-sandbox",
   "open-r1",
   "verl-tool",
+  "openenv",
   "mcp",
 ] as const;
 export type WireName = (typeof WIRE_NAMES)[number];

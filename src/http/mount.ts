@@ -11,6 +11,7 @@ interface MountParts {
   readonly executor: Executor;
   readonly limits: LimitPolicy;
   readonly queued: () => number;
+  readonly closing: AbortSignal;
   readonly begin: (
     request: FastifyRequest,
     reply: FastifyReply,
@@ -34,7 +35,7 @@ export interface Mount {
 export function registerMount(
   app: FastifyInstance,
   { prefix, open, api }: Mount,
-  parts: Omit<MountParts, "begin"> & ErrorParts & { readonly traffic: Traffic },
+  parts: Omit<MountParts, "begin" | "closing"> & ErrorParts & { readonly traffic: Traffic },
 ): void {
   const { log, observer, traffic } = parts;
   app.register(
@@ -55,6 +56,7 @@ export function registerMount(
       });
       api.routes(scope, {
         ...parts,
+        closing: traffic.closing,
         begin(request, reply) {
           const ticket = traffic.enter(reply.raw);
           return { options: executeOptions(ticket.signal, request), end: () => ticket.leave() };

@@ -1,4 +1,5 @@
 /** The HTTP server around any Executor: options, hooks and routes put together. */
+import type { IncomingMessage } from "node:http";
 import { LogController, fastify, type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import type { Config } from "../config/schema.ts";
 import { SandboxError } from "../contract/errors.ts";
@@ -52,7 +53,7 @@ function createApp({ config: { http }, log, metrics }: ServerParts, traffic: () 
   const handleError = createErrorHandler({ log, observer: metrics.observer });
   // Fastify's own lines matter from warn on: main tells where the server listens, routes tell of calls.
   const logger: FastifyBaseLogger = log.isLevelEnabled("info") ? log.child({}, { level: "warn" }) : log;
-  const app = fastify({
+  const app: FastifyInstance = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     childLoggerFactory: (parent) => parent,
@@ -65,6 +66,9 @@ function createApp({ config: { http }, log, metrics }: ServerParts, traffic: () 
       maxHeaderSize: http.headerBytesMax,
       headersTimeout: Math.min(http.headersTimeoutMs, http.requestTimeoutMs),
       connectionsCheckingInterval: 1000,
+      // Any other protocol that a client offers is passed over, as if nobody here upgraded.
+      shouldUpgradeCallback: ({ headers }: IncomingMessage): boolean =>
+        headers.upgrade?.toLowerCase() === "websocket" && app.server.listenerCount("upgrade") > 0,
     },
     forceCloseConnections: true,
     return503OnClosing: false,

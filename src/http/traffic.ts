@@ -16,7 +16,8 @@ interface Ticket {
 }
 
 export interface Traffic {
-  readonly draining: boolean;
+  /** Aborts when no more calls are admitted, so that what waits for more on an open connection can end. */
+  readonly closing: AbortSignal;
   /**
    * Admits a request for calls. It is in flight until its response is handed to the system or its client is gone.
    * @throws SandboxError `draining`.
@@ -94,7 +95,7 @@ function follow(
 export function createTraffic(server: Server, options: { stallTimeoutMs: number }): Traffic {
   const connections = new Map<Socket, Connection>();
   let inFlight = 0;
-  let draining = false;
+  const closing = new AbortController();
   let onIdle: (() => void) | null = null;
   const looking = setInterval(
     lookForStalls,
@@ -123,11 +124,9 @@ export function createTraffic(server: Server, options: { stallTimeoutMs: number 
 
   const traffic: Traffic = {
     bodyBytes: 0,
-    get draining() {
-      return draining;
-    },
+    closing: closing.signal,
     enter(response) {
-      if (draining)
+      if (closing.signal.aborted)
         throw new SandboxError("draining", "the service is shutting down and takes no more calls", {
           retryAfterMs: 1000,
         });
@@ -147,7 +146,7 @@ export function createTraffic(server: Server, options: { stallTimeoutMs: number 
     inFlightOn: (socket) => connections.get(socket)?.responses ?? 0,
     counts: () => ({ connections: connections.size, requests: inFlight, bodyBytes: traffic.bodyBytes }),
     async drain(timeoutMs) {
-      draining = true;
+      closing.abort();
       if (await idleWithin(timeoutMs)) return true;
       for (const connection of connections.values())
         for (const controller of connection.requests) controller.abort(OUT_OF_TIME);

@@ -14,6 +14,8 @@ export interface WireParts {
   readonly limits: LimitPolicy;
   /** Calls that wait for a slot. */
   readonly queued: () => number;
+  /** Aborts when the service takes no more calls: what waits for more on an open connection is to end. */
+  readonly closing: AbortSignal;
   /** Enters a request with calls; `end` is to be called once, when the answer is decided. */
   readonly begin: (
     request: FastifyRequest,

@@ -166,6 +166,18 @@ export function model<F extends Fields>(fields: F): Read<Model<F>> {
   };
 }
 
+/** As {@link model}; a field that is not known is at fault, as with pydantic's `extra="forbid"`. */
+export function closedModel<F extends Fields>(fields: F): Read<Model<F>> {
+  const read = model(fields);
+  return (value, loc, issues) => {
+    const found = read(value, loc, issues);
+    for (const [name, input] of isObject(value) ? Object.entries(value) : [])
+      if (!Object.hasOwn(fields, name))
+        refuse(issues, [...loc, name], input, "extra_forbidden", "Extra inputs are not permitted");
+    return found;
+  };
+}
+
 class Unprocessable extends Error {
   override readonly name = "Unprocessable";
   readonly detail: readonly Issue[];
@@ -175,13 +187,22 @@ class Unprocessable extends Error {
   }
 }
 
-/** @throws SandboxError that {@link sendFastapiError} answers with 422. */
-export function readBody<T>(read: Read<T>, body: unknown): T {
+/**
+ * @param loc where the value is, for what is wrong with it
+ * @throws SandboxError that {@link sendFastapiError} answers with 422.
+ */
+export function readBody<T>(read: Read<T>, body: unknown, loc: Loc = ["body"]): T {
   const issues: Issue[] = [];
-  const value = read(body, ["body"], issues);
+  const value = read(body, loc, issues);
   if (issues.length === 0) return value;
   const cause = new Unprocessable(issues);
   throw new SandboxError("invalid_call", cause.message, { cause });
+}
+
+/** What {@link readBody} found wrong; null for any other error. */
+export function issuesOf(error: unknown): readonly Issue[] | null {
+  const cause = error instanceof SandboxError ? error.cause : null;
+  return cause instanceof Unprocessable ? cause.detail : null;
 }
 
 /** What FastAPI says of a body that it cannot read at all. */
@@ -204,7 +225,7 @@ function unreadable(error: SandboxError): Issue | null {
 /** @param status of an answer that is neither validation nor a refusal with a status of its own */
 export function sendFastapiError(error: SandboxError, reply: FastifyReply, status = error.status): void {
   const issue = unreadable(error);
-  const detail = error.cause instanceof Unprocessable ? error.cause.detail : issue === null ? null : [issue];
+  const detail = issuesOf(error) ?? (issue === null ? null : [issue]);
   if (detail === null) reply.code(status).send({ detail: error.message });
   else reply.code(422).send({ detail });
 }

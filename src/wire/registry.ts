@@ -5,6 +5,7 @@ import { codeJudge, type CodeJudgeOptions } from "./code-judge.ts";
 import { difySandbox, type DifySandboxOptions } from "./dify-sandbox.ts";
 import { mcp, type McpOptions } from "./mcp.ts";
 import { nemoSkills } from "./nemo-skills.ts";
+import { openenv, type OpenenvOptions } from "./openenv.ts";
 import { openR1 } from "./open-r1.ts";
 import { piston } from "./piston.ts";
 import { sandboxFusion, type SandboxFusionOptions } from "./sandbox-fusion.ts";
@@ -23,6 +24,7 @@ export interface WireOptions extends Readonly<Record<WireName, Place>> {
   readonly "code-judge": Place & CodeJudgeOptions;
   readonly "dify-sandbox": Place & DifySandboxOptions;
   readonly "verl-tool": Place & VerlToolOptions;
+  readonly openenv: Place & OpenenvOptions;
   readonly mcp: Place & McpOptions;
 }
 
@@ -34,6 +36,7 @@ const ADAPTERS: Readonly<Record<WireName, (options: WireOptions) => Adapter>> = 
   "open-r1": openR1,
   "nemo-skills": nemoSkills,
   "verl-tool": (options) => verlTool(options["verl-tool"]),
+  openenv: (options) => openenv(options.openenv),
   mcp: (options) => mcp(options.mcp),
 };
 

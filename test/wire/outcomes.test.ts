@@ -7,10 +7,12 @@ import { startServer, type TestServer } from "../support/server.ts";
 let server: TestServer;
 beforeAll(async () => {
   server = await startServer({
-    ROLLCALL_WIRE_ADAPTERS: "sandbox-fusion,code-judge,piston,dify-sandbox,open-r1,nemo-skills,verl-tool,mcp",
+    ROLLCALL_WIRE_ADAPTERS:
+      "sandbox-fusion,code-judge,piston,dify-sandbox,open-r1,nemo-skills,verl-tool,openenv,mcp",
     ROLLCALL_WIRE_DIFY_SANDBOX_PREFIX: "dify",
     ROLLCALL_WIRE_NEMO_SKILLS_PREFIX: "nemo",
     ROLLCALL_WIRE_VERL_TOOL_PREFIX: "verl",
+    ROLLCALL_WIRE_OPENENV_PREFIX: "openenv",
   });
 });
 afterAll(() => server.close());
@@ -191,3 +193,23 @@ everyOutcome(
     sandbox_failed: later,
   },
 );
+
+const environment = (exit_code: number, stdout: string, stderr: string) =>
+  [200, { observation: { stdout, stderr, exit_code }, reward: 0.1, done: false }] as const;
+const overTime = "Code execution exceeded the maximum execution time of 30 seconds\n";
+const unavailable = [503, { detail: expect.any(String) as string }] as const;
+
+everyOutcome("OpenEnv /step", "/openenv/step", (code) => ({ action: { code } }), {
+  completed: environment(0, "outcome completed", ""),
+  failed: environment(1, "", ""),
+  signaled: environment(1, "", "the step ended with signaled\n"),
+  compile_failed: environment(1, "", ""),
+  wall_limit: environment(1, "", overTime),
+  cpu_limit: environment(1, "", overTime),
+  memory_limit: environment(1, "", "MemoryError\n"),
+  output_limit: environment(1, "", "the step ended with output_limit\n"),
+  process_limit: environment(1, "", ""),
+  disk_limit: environment(1, "", ""),
+  cancelled: unavailable,
+  sandbox_failed: unavailable,
+});

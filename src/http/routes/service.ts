@@ -46,7 +46,7 @@ export function registerService({ app, executor, traffic, metrics, ready }: Serv
       },
     },
     handler(_request, reply) {
-      if (traffic.draining) return reply.code(503).send({ status: "draining" });
+      if (traffic.closing.aborted) return reply.code(503).send({ status: "draining" });
       return ready() ? reply.send({ status: "ready" }) : reply.code(503).send({ status: "starting" });
     },
   });
