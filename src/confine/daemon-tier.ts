@@ -199,6 +199,8 @@ class DaemonTier implements Tier {
     return [
       "--rm",
       "--read-only",
+      // Podman makes some directories of a read-only root writable all the same, /var/tmp among them.
+      ...(this.#isPodman ? ["--read-only-tmpfs=false"] : []),
       "--security-opt=no-new-privileges",
       `--security-opt=${security}`,
       ...Object.entries(flags).map(([name, value]) => `--${name}=${value}`),
