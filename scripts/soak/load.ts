@@ -121,9 +121,11 @@ export async function warmUp(executor: Executor, slots: number): Promise<void> {
     const calls = Array.from({ length: 2 * slots }, (): Call => ({ runtime: "python", source }));
     await Promise.all(calls.map((call) => executor.execute(call)));
   }
-  const scripts = Array.from({ length: 2 * slots }, (): Call => ({
-    runtime: "javascript",
-    source: "setTimeout(() => {}, 200)",
-  }));
-  await Promise.all(scripts.map((call) => executor.execute(call)));
+  for (const runtime of ["node", "javascript"] as const) {
+    const calls = Array.from({ length: 2 * slots }, (): Call => ({
+      runtime,
+      source: "setTimeout(() => {}, 400)",
+    }));
+    await Promise.all(calls.map((call) => executor.execute(call)));
+  }
 }

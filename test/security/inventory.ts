@@ -117,9 +117,7 @@ export function takeInventory(stateDirectory: string, service: number | null = n
     files: below(stateDirectory, false)
       .map((path) => withoutNumbers(path.slice(stateDirectory.length)))
       .sort(),
-    mounts: [...mounts("self"), ...mounts("1")]
-      .filter((line) => service === null || !OF_DAEMON.test(line))
-      .sort(),
+    mounts: [...mounts("self"), ...mounts("1")].filter((line) => !OF_DAEMON.test(line)).sort(),
     // Of a service that is a process of its own, this one's are its client's.
     descriptors: service === null || service === process.pid ? count(descriptors()) : {},
   };
