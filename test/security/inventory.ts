@@ -92,7 +92,7 @@ function descriptors(): string[] {
 }
 
 /** Mounts of a daemon's containers, which have other names when they are replaced. */
-const OF_DAEMON = / - (?:overlay|nsfs|fuse\S*) | shm /;
+const OF_DAEMON = / - (?:overlay|nsfs|fuse\S*) | shm | \/var\/lib\/(?:containers|docker)\//;
 
 const mounts = (pid: string): string[] => attempt(() => machineMounts(pid), []);
 
