@@ -204,10 +204,13 @@ export async function instancesBelow(layout: CgroupLayout, parent: string): Prom
     .map((name) => name.slice(NAME_PREFIX.length));
 }
 
+/** How long the kernel may take to let go of a cgroup. Under a load of sixty on two cores a second was once not enough. */
+const REMOVE_MS_MAX = 15_000;
+
 async function removeTree(directory: string): Promise<void> {
   for (const child of await childrenOf(directory)) await removeTree(join(directory, child));
   // The kernel lets go of an emptied cgroup a moment after its last process is reaped.
-  for (let attempt = 0; attempt < 50; attempt++) {
+  for (let waitedMs = 0, waitMs = 10; waitedMs < REMOVE_MS_MAX; waitedMs += waitMs) {
     try {
       await rmdir(directory);
       return;
@@ -215,7 +218,8 @@ async function removeTree(directory: string): Promise<void> {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "ENOENT") return;
       if (code !== "EBUSY") throw error;
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      waitMs = Math.min(500, waitMs * 2);
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
   }
 }
