@@ -46,9 +46,20 @@ async function next(socket: WebSocket): Promise<any> {
 /** Sends a message, or text that is none, and waits for what comes. */
 async function say(socket: WebSocket, message: unknown) {
   if (socket.readyState === WebSocket.CONNECTING) await once(socket, "open");
-  const answered = next(socket);
+  if (socket.readyState !== WebSocket.OPEN) return { type: "closed" };
+  const answered = Promise.race([next(socket), once(socket, "close").then(() => ({ type: "closed" }))]);
   socket.send(typeof message === "string" ? message : JSON.stringify(message));
   return answered;
+}
+
+/** A connection with its environment: of sessions that are about to end, which nobody lists any more, one may have its place. */
+async function connectInside(): Promise<WebSocket> {
+  for (;;) {
+    const socket = connect(service.url);
+    if ((await say(socket, { type: "state" })).type === "state") return socket;
+    socket.terminate();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 const step = async (socket: WebSocket, code: string) =>
@@ -107,7 +118,8 @@ test("the reward is the original's: how a program looks", async () => {
 
 test("an environment is its connection's, and its session ends with it", async () => {
   await sessionsEnd();
-  const [first, second] = [connect(service.url), connect(service.url)];
+  const first = await connectInside();
+  const second = await connectInside();
   await step(first, "x = 'first'");
   expect((await step(second, "x")).observation.stderr).toContain("NameError");
   const third = connect(service.url);
