@@ -8,15 +8,11 @@
 import { EngineError, type Sample, type SampleRequest } from "../ports.ts";
 import type { EngineLoad } from "../scheduler/ports.ts";
 import { checkedTokens, unusable } from "./checked-reply.ts";
-import { accepted, createEndpoint, type Endpoint, jsonOf } from "./endpoint.ts";
 import {
-  bearer,
-  CONTROL_TIMEOUT_MS,
-  hostOf,
+  createHttpEngine,
+  type Dialect,
   type InferenceEngine,
   type InferenceOptions,
-  PROBE_TIMEOUT_MS,
-  SAMPLE_TIMEOUT_MS,
 } from "./inference-engine.ts";
 import { meanOf, parsePrometheus, sumOf, valuesOf } from "./prometheus.ts";
 
@@ -27,8 +23,6 @@ interface Generation {
     readonly output_token_logprobs?: readonly (readonly [number | null, number, string | null])[];
   };
 }
-
-const GENERATE = "/generate";
 
 function generateBody(adapter: string | null, request: SampleRequest): Record<string, unknown> {
   return {
@@ -48,7 +42,7 @@ function generateBody(adapter: string | null, request: SampleRequest): Record<st
   };
 }
 
-function sampleOf(what: string, answer: Generation, request: SampleRequest, weightsVersion: number): Sample {
+function sampleOf(what: string, answer: Generation, request: SampleRequest): Omit<Sample, "weightsVersion"> {
   const reason = answer.meta_info?.finish_reason;
   if (reason?.type === "abort")
     throw new EngineError(`${what}: the engine gave the request up: ${reason.message ?? "no reason"}`, {
@@ -63,7 +57,7 @@ function sampleOf(what: string, answer: Generation, request: SampleRequest, weig
   );
   if (checked.tokens.length > request.maxTokens)
     throw unusable(what, `${checked.tokens.length} tokens where ${request.maxTokens} were asked for`);
-  return { ...checked, stopReason: reason?.type === "stop" ? "stop" : "length", weightsVersion };
+  return { ...checked, stopReason: reason?.type === "stop" ? "stop" : "length" };
 }
 
 function loadOf(text: string): EngineLoad {
@@ -80,71 +74,21 @@ function loadOf(text: string): EngineLoad {
   };
 }
 
-class SglangEngine implements InferenceEngine {
-  readonly name: string;
-  readonly contextTokens: number;
-  readonly #endpoint: Endpoint;
-  readonly #sampleTimeoutMs: number;
-  #adapter: string | null = null;
-  #weightsVersion = 0;
-
-  constructor(options: InferenceOptions) {
-    this.name = options.name ?? hostOf(options.baseUrl);
-    this.contextTokens = options.contextTokens;
-    this.#endpoint = createEndpoint({ baseUrl: options.baseUrl, headers: bearer(options.key) });
-    this.#sampleTimeoutMs = options.sampleTimeoutMs ?? SAMPLE_TIMEOUT_MS;
-  }
-
-  async sample(request: SampleRequest, options: { readonly signal?: AbortSignal } = {}): Promise<Sample> {
-    const weightsVersion = this.#weightsVersion;
-    const answer = await this.#endpoint.ask({
-      path: GENERATE,
-      body: generateBody(this.#adapter, request),
-      headers: request.sessionKey === undefined ? {} : { "x-smg-routing-key": request.sessionKey },
-      signal: options.signal,
-      timeoutMs: this.#sampleTimeoutMs,
-    });
-    const body = jsonOf(this.name, GENERATE, accepted(this.#endpoint.name, GENERATE, answer));
-    return sampleOf(`${this.name}${GENERATE}`, body as Generation, request, weightsVersion);
-  }
-
-  async load(): Promise<EngineLoad> {
-    const answer = await this.#endpoint.ask({ path: "/metrics", timeoutMs: PROBE_TIMEOUT_MS });
-    return loadOf(accepted(this.#endpoint.name, "/metrics", answer).bytes.toString("utf8"));
-  }
-
-  async isHealthy(): Promise<boolean> {
-    try {
-      return (await this.#endpoint.ask({ path: "/health", timeoutMs: PROBE_TIMEOUT_MS })).status === 200;
-    } catch {
-      return false;
-    }
-  }
-
-  async useAdapter(adapter: { name: string; path: string; weightsVersion: number }): Promise<void> {
-    await this.#control("/load_lora_adapter", { lora_name: adapter.name, lora_path: adapter.path });
-    this.#adapter = adapter.name;
-    this.#weightsVersion = adapter.weightsVersion;
-  }
-
-  async dropAdapter(name: string): Promise<void> {
-    await this.#control("/unload_lora_adapter", { lora_name: name });
-  }
-
-  close(): Promise<void> {
-    return this.#endpoint.close();
-  }
-
-  /** SGLang says in the body whether it worked. */
-  async #control(path: string, body: Record<string, unknown>): Promise<void> {
-    const answer = await this.#endpoint.ask({ path, body, timeoutMs: CONTROL_TIMEOUT_MS });
-    const told = jsonOf(this.name, path, accepted(this.#endpoint.name, path, answer));
-    const { success, error_message: why } = told as { success?: boolean; error_message?: string };
-    if (success === false)
-      throw new EngineError(`${this.name}${path}: ${why ?? "no reason given"}`, { retryable: false });
-  }
+function checkControl(what: string, answer: unknown): void {
+  const { success, error_message: why } = answer as { success?: boolean; error_message?: string };
+  if (success === false) throw new EngineError(`${what}: ${why ?? "no reason given"}`, { retryable: false });
 }
 
-export function createSglangEngine(options: InferenceOptions): InferenceEngine {
-  return new SglangEngine(options);
-}
+const SGLANG: Dialect = {
+  samplePath: "/generate",
+  sampleBody: (request, _model, adapter) => generateBody(adapter, request),
+  sessionHeader: "x-smg-routing-key",
+  readSample: (what, answer, request) => sampleOf(what, answer as Generation, request),
+  readLoad: loadOf,
+  loadAdapterPath: "/load_lora_adapter",
+  unloadAdapterPath: "/unload_lora_adapter",
+  checkControl,
+};
+
+export const createSglangEngine = (options: InferenceOptions): InferenceEngine =>
+  createHttpEngine(SGLANG, options);

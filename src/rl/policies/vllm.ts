@@ -7,15 +7,11 @@
 import { EngineError, type Sample, type SampleRequest } from "../ports.ts";
 import type { EngineLoad } from "../scheduler/ports.ts";
 import { checkedTokens, unusable } from "./checked-reply.ts";
-import { accepted, createEndpoint, type Endpoint, jsonOf } from "./endpoint.ts";
 import {
-  bearer,
-  CONTROL_TIMEOUT_MS,
-  hostOf,
+  createHttpEngine,
+  type Dialect,
   type InferenceEngine,
   type InferenceOptions,
-  PROBE_TIMEOUT_MS,
-  SAMPLE_TIMEOUT_MS,
 } from "./inference-engine.ts";
 import { meanOf, parsePrometheus, sumOf, valuesOf } from "./prometheus.ts";
 
@@ -26,8 +22,6 @@ interface Completion {
     readonly finish_reason?: string | null;
   }[];
 }
-
-const COMPLETIONS = "/v1/completions";
 
 function completionBody(model: string, request: SampleRequest): Record<string, unknown> {
   return {
@@ -48,7 +42,7 @@ function completionBody(model: string, request: SampleRequest): Record<string, u
   };
 }
 
-function sampleOf(what: string, answer: Completion, request: SampleRequest, weightsVersion: number): Sample {
+function sampleOf(what: string, answer: Completion, request: SampleRequest): Omit<Sample, "weightsVersion"> {
   const choice = answer.choices?.[0];
   if (choice === undefined) throw unusable(what, "it holds no choice");
   if (choice.finish_reason === "abort")
@@ -58,7 +52,7 @@ function sampleOf(what: string, answer: Completion, request: SampleRequest, weig
   const checked = checkedTokens(what, choice.token_ids, choice.logprobs?.token_logprobs ?? []);
   if (checked.tokens.length > request.maxTokens)
     throw unusable(what, `${checked.tokens.length} tokens where ${request.maxTokens} were asked for`);
-  return { ...checked, stopReason: choice.finish_reason === "stop" ? "stop" : "length", weightsVersion };
+  return { ...checked, stopReason: choice.finish_reason === "stop" ? "stop" : "length" };
 }
 
 /** Sums over data-parallel ranks, each of which has its own cache. */
@@ -77,69 +71,15 @@ function loadOf(text: string): EngineLoad {
   };
 }
 
-class VllmEngine implements InferenceEngine {
-  readonly name: string;
-  readonly contextTokens: number;
-  readonly #endpoint: Endpoint;
-  readonly #sampleTimeoutMs: number;
-  #model: string;
-  #weightsVersion = 0;
+const VLLM: Dialect = {
+  samplePath: "/v1/completions",
+  sampleBody: (request, model, adapter) => completionBody(adapter ?? model, request),
+  sessionHeader: "x-session-id",
+  readSample: (what, answer, request) => sampleOf(what, answer as Completion, request),
+  readLoad: loadOf,
+  loadAdapterPath: "/v1/load_lora_adapter",
+  unloadAdapterPath: "/v1/unload_lora_adapter",
+};
 
-  constructor(options: InferenceOptions) {
-    this.name = options.name ?? hostOf(options.baseUrl);
-    this.contextTokens = options.contextTokens;
-    this.#endpoint = createEndpoint({ baseUrl: options.baseUrl, headers: bearer(options.key) });
-    this.#sampleTimeoutMs = options.sampleTimeoutMs ?? SAMPLE_TIMEOUT_MS;
-    this.#model = options.model;
-  }
-
-  async sample(request: SampleRequest, options: { readonly signal?: AbortSignal } = {}): Promise<Sample> {
-    const weightsVersion = this.#weightsVersion;
-    const answer = await this.#endpoint.ask({
-      path: COMPLETIONS,
-      body: completionBody(this.#model, request),
-      // A router in front of several replicas keeps a trajectory on one of them by this.
-      headers: request.sessionKey === undefined ? {} : { "x-session-id": request.sessionKey },
-      signal: options.signal,
-      timeoutMs: this.#sampleTimeoutMs,
-    });
-    const body = jsonOf(this.name, COMPLETIONS, accepted(this.#endpoint.name, COMPLETIONS, answer));
-    return sampleOf(`${this.name}${COMPLETIONS}`, body as Completion, request, weightsVersion);
-  }
-
-  async load(): Promise<EngineLoad> {
-    const answer = await this.#endpoint.ask({ path: "/metrics", timeoutMs: PROBE_TIMEOUT_MS });
-    return loadOf(accepted(this.#endpoint.name, "/metrics", answer).bytes.toString("utf8"));
-  }
-
-  async isHealthy(): Promise<boolean> {
-    try {
-      return (await this.#endpoint.ask({ path: "/health", timeoutMs: PROBE_TIMEOUT_MS })).status === 200;
-    } catch {
-      return false;
-    }
-  }
-
-  async useAdapter(adapter: { name: string; path: string; weightsVersion: number }): Promise<void> {
-    await this.#control("/v1/load_lora_adapter", { lora_name: adapter.name, lora_path: adapter.path });
-    this.#model = adapter.name;
-    this.#weightsVersion = adapter.weightsVersion;
-  }
-
-  async dropAdapter(name: string): Promise<void> {
-    await this.#control("/v1/unload_lora_adapter", { lora_name: name });
-  }
-
-  close(): Promise<void> {
-    return this.#endpoint.close();
-  }
-
-  async #control(path: string, body: Record<string, unknown>): Promise<void> {
-    const answer = await this.#endpoint.ask({ path, body, timeoutMs: CONTROL_TIMEOUT_MS });
-    accepted(this.#endpoint.name, path, answer);
-  }
-}
-
-export function createVllmEngine(options: InferenceOptions): InferenceEngine {
-  return new VllmEngine(options);
-}
+export const createVllmEngine = (options: InferenceOptions): InferenceEngine =>
+  createHttpEngine(VLLM, options);
