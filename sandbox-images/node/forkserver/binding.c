@@ -4,24 +4,20 @@
  */
 #include "slot.h"
 
+#include "loops.h"
 #include "node-abi.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* More than Node has open before its first program. */
-#define OWN_DESCRIPTORS_MAX 256
 #define RANDOM_BYTES 16
 #define SESSIONS_MAX 256
 
@@ -129,84 +125,6 @@ static napi_value text_list(napi_env env, const struct strings *strings) {
     return list;
 }
 
-/*
- * Node's event loops: of the main thread, of its tracing agent and of a scheduler. Each waits on descriptors that it
- * knows by their numbers; in a forked process they must be of the same kind, and shared with no other process.
- */
-enum kind { EPOLL, EVENT, PIPE };
-static struct {
-    int fd, write_end; /* `write_end` of a pipe that `fd` reads */
-    enum kind kind;
-} waited_on[64];
-static size_t waited_on_count;
-
-static bool target_of(int fd, char target[64]) {
-    char path[64];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    ssize_t length = readlink(path, target, 63);
-    if (length < 0) return false;
-    target[length] = 0;
-    return true;
-}
-
-static int write_end_of(const char *pipe) {
-    char target[64];
-    for (int fd = 3; fd < OWN_DESCRIPTORS_MAX; fd++) {
-        if (target_of(fd, target) && strcmp(target, pipe) == 0 && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY) return fd;
-    }
-    return -1;
-}
-
-static void note(int fd, int write_end, enum kind kind) {
-    if (waited_on_count == sizeof waited_on / sizeof *waited_on) return;
-    waited_on[waited_on_count].fd = fd;
-    waited_on[waited_on_count].write_end = write_end;
-    waited_on[waited_on_count++].kind = kind;
-}
-
-/* In the fork server, once. */
-static void note_loops(void) {
-    char target[64];
-    for (int fd = 3; fd < OWN_DESCRIPTORS_MAX; fd++) {
-        if (!target_of(fd, target)) continue;
-        if (strcmp(target, "anon_inode:[eventpoll]") == 0) note(fd, -1, EPOLL);
-        else if (strcmp(target, "anon_inode:[eventfd]") == 0) note(fd, -1, EVENT);
-        else if (strncmp(target, "pipe:", 5) == 0 && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY) note(fd, write_end_of(target), PIPE);
-    }
-}
-
-static bool place(int fresh, int fd) {
-    if (fresh < 0) return false;
-    if (fd < 0 || fresh == fd) return true;
-    bool placed = dup3(fresh, fd, O_CLOEXEC) >= 0;
-    close(fresh);
-    return placed;
-}
-
-static bool renew_pipe(int read_end, int write_end) {
-    int ends[2];
-    struct stat now;
-    /* libuv renews one of its pipes by itself as a process is forked. */
-    if (fstat(read_end, &now) == 0 && S_ISFIFO(now.st_mode)) return true;
-    return pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0 && place(ends[0], read_end) && place(ends[1], write_end);
-}
-
-static bool renew_loops(void) {
-    bool renewed = true;
-    for (size_t i = 0; renewed && i < waited_on_count; i++) {
-        int fd = waited_on[i].fd;
-        if (waited_on[i].kind == PIPE) renewed = renew_pipe(fd, waited_on[i].write_end);
-        else renewed = place(waited_on[i].kind == EPOLL ? epoll_create1(EPOLL_CLOEXEC) : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), fd);
-    }
-    return renewed;
-}
-
-/* In a process that was forked: what event loops had of their own belongs to its parent, and is made anew. */
-static void own_loops(napi_env env) {
-    uv_loop_t *loop;
-    if (!renew_loops() || napi_get_uv_event_loop(env, &loop) != 0 || uv_loop_fork(loop) != 0) _exit(1);
-}
-
 /* What no forked process may have of its parent: its number and what random numbers begin with. */
 static void describe_process(napi_env env, napi_value object) {
     napi_value random;
@@ -219,7 +137,7 @@ static void describe_process(napi_env env, napi_value object) {
 
 static napi_value call_process(napi_env env, const struct slot *slot, const struct request *request) {
     napi_value object, report;
-    own_loops(env);
+    if (!own_loops(env)) _exit(1);
     napi_create_object(env, &object);
     describe_process(env, object);
     napi_set_named_property(env, object, "flags", integer(env, request->flags));
@@ -253,7 +171,7 @@ static napi_value open_slot(napi_env env, napi_callback_info info) {
         .keeps_descriptors = true,
         .sessions = flag_of(env, asked, "sessions"),
     };
-    if (waited_on_count == 0) note_loops();
+    note_loops();
     pid_t pid = slot_open(&options, (int)number_of(env, asked, "keepOut"), &slot, &request);
     if (pid < 0) return fail(env, "open a slot");
     return pid == 0 ? call_process(env, slot, request) : integer(env, pid);
@@ -391,7 +309,7 @@ static napi_value fork_here(napi_env env, napi_callback_info info) {
         session_answer(ANSWER_READY, EIO, why, NULL, 0);
         _exit(1);
     }
-    own_loops(env);
+    if (!own_loops(env)) _exit(1);
     napi_create_object(env, &object);
     describe_process(env, object);
     return object;

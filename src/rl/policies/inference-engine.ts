@@ -45,17 +45,25 @@ export interface InferenceEngine extends Sampler {
 export interface Dialect {
   readonly samplePath: string;
   /** @param adapter null for the base model */
-  sampleBody(request: SampleRequest, model: string, adapter: string | null): Record<string, unknown>;
+  readonly sampleBody: (
+    request: SampleRequest,
+    model: string,
+    adapter: string | null,
+  ) => Record<string, unknown>;
   /** Header by which a router in front of several replicas keeps a trajectory on one of them. */
   readonly sessionHeader: string;
   /** @throws EngineError for an answer that cannot be trained on */
-  readSample(what: string, answer: unknown, request: SampleRequest): Omit<Sample, "weightsVersion">;
+  readonly readSample: (
+    what: string,
+    answer: unknown,
+    request: SampleRequest,
+  ) => Omit<Sample, "weightsVersion">;
   /** @param text of `/metrics` */
-  readLoad(text: string): EngineLoad;
+  readonly readLoad: (text: string) => EngineLoad;
   readonly loadAdapterPath: string;
   readonly unloadAdapterPath: string;
   /** Looks into the body of a control answer with status 200, where a server says there whether it worked. @throws EngineError */
-  checkControl?(what: string, answer: unknown): void;
+  readonly checkControl?: (what: string, answer: unknown) => void;
 }
 
 export const SAMPLE_TIMEOUT_MS = 1_800_000;
