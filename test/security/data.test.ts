@@ -4,53 +4,25 @@ import type { Result } from "../../src/contract/result.ts";
 import { chooseProfile } from "../../src/engines/container/import-profiles.ts";
 import { importedNames } from "../../src/engines/container/source-scan.ts";
 import { type HostileProgram, judge } from "./program.ts";
-import { BASH } from "./programs/bash.ts";
-import { CONTAMINATION } from "./programs/contamination.ts";
-import { CPU } from "./programs/cpu.ts";
-import { FILES } from "./programs/files.ts";
-import { HOST_VIEW } from "./programs/host-view.ts";
-import { JAVASCRIPT } from "./programs/javascript.ts";
-import { KERNEL } from "./programs/kernel.ts";
-import { MEMORY } from "./programs/memory.ts";
-import { NETWORK } from "./programs/network.ts";
-import { NODE } from "./programs/node.ts";
-import { OUTPUT } from "./programs/output.ts";
-import { PROCESSES } from "./programs/processes.ts";
-import { PROTOCOL } from "./programs/protocol.ts";
-
-const PROGRAMS: readonly HostileProgram[] = [
-  CPU,
-  MEMORY,
-  PROCESSES,
-  FILES,
-  OUTPUT,
-  NETWORK,
-  KERNEL,
-  HOST_VIEW,
-  CONTAMINATION,
-  PROTOCOL,
-  NODE,
-  JAVASCRIPT,
-  BASH,
-].flat();
+import { EVERY } from "./programs/every.ts";
 
 describe("the programs", () => {
   it("are more than two hundred, each with a name of its own and a threat in one sentence", () => {
-    expect(PROGRAMS.length).toBeGreaterThan(200);
-    expect(new Set(PROGRAMS.map(({ name }) => name)).size).toBe(PROGRAMS.length);
-    expect(PROGRAMS.filter(({ threat }) => !/^\S.{5,}\.$/.test(threat)).map(({ name }) => name)).toEqual([]);
+    expect(EVERY.length).toBeGreaterThan(200);
+    expect(new Set(EVERY.map(({ name }) => name)).size).toBe(EVERY.length);
+    expect(EVERY.filter(({ threat }) => !/^\S.{5,}\.$/.test(threat)).map(({ name }) => name)).toEqual([]);
   });
 
   it("say why where more than one outcome is right", () => {
-    const silent = PROGRAMS.filter(({ outcomes, why }) => outcomes.length > 1 !== (why !== undefined));
+    const silent = EVERY.filter(({ outcomes, why }) => outcomes.length > 1 !== (why !== undefined));
     expect(silent.map(({ name }) => name)).toEqual([]);
   });
 
   it("find their pairs, which are forked from the same heap", () => {
-    const byName = new Map(PROGRAMS.map((program) => [program.name, program]));
+    const byName = new Map(EVERY.map((program) => [program.name, program]));
     const heap = (program: HostileProgram | undefined) =>
       program && chooseProfile(importedNames(program.source)).name;
-    for (const program of PROGRAMS) {
+    for (const program of EVERY) {
       if (program.after !== undefined)
         expect([program.name, heap(byName.get(program.after))]).toEqual([program.name, heap(program)]);
       if (program.beside !== undefined) expect(byName.get(program.beside)?.paired).toBe(true);

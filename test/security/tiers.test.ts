@@ -5,37 +5,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { describeGroup, withService } from "./gauntlet.ts";
-import type { HostileProgram } from "./program.ts";
-import { BASH } from "./programs/bash.ts";
-import { CONTAMINATION } from "./programs/contamination.ts";
-import { CPU } from "./programs/cpu.ts";
-import { FILES } from "./programs/files.ts";
-import { HOST_VIEW } from "./programs/host-view.ts";
-import { JAVASCRIPT } from "./programs/javascript.ts";
-import { KERNEL } from "./programs/kernel.ts";
-import { MEMORY } from "./programs/memory.ts";
-import { NETWORK } from "./programs/network.ts";
-import { NODE } from "./programs/node.ts";
-import { OUTPUT } from "./programs/output.ts";
-import { PROCESSES } from "./programs/processes.ts";
-import { PROTOCOL } from "./programs/protocol.ts";
+import { EVERY } from "./programs/every.ts";
 import { TIER, TIERS } from "./tier.ts";
-
-const PROGRAMS: readonly HostileProgram[] = [
-  CPU,
-  MEMORY,
-  PROCESSES,
-  FILES,
-  OUTPUT,
-  NETWORK,
-  KERNEL,
-  HOST_VIEW,
-  CONTAMINATION,
-  PROTOCOL,
-  NODE,
-  JAVASCRIPT,
-  BASH,
-].flat();
 
 const SELECTED = new Set([
   "cpu_bigint_power",
@@ -91,7 +62,7 @@ const SELECTED = new Set([
   "js_constructor_escape",
 ]);
 
-const selected = PROGRAMS.filter(({ name }) => SELECTED.has(name));
+const selected = EVERY.filter(({ name }) => SELECTED.has(name));
 
 it("every selected program is in the suite", () => {
   expect(new Set(selected.map(({ name }) => name))).toEqual(SELECTED);
@@ -100,7 +71,7 @@ it("every selected program is in the suite", () => {
 it("what a tier does not hold is named in docs/isolation.md, and nothing else is", () => {
   const page = readFileSync(new URL("../../docs/isolation.md", import.meta.url), "utf8");
   const named = new Set(page.match(/(?<=^\| `)[a-z]+_\w+(?=`.*\| +`(?:watched|one-user|process)`)/gm));
-  const notHeld = PROGRAMS.filter((program) => program.notHeld !== undefined).map(({ name }) => name);
+  const notHeld = EVERY.filter((program) => program.notHeld !== undefined).map(({ name }) => name);
   expect(named).toEqual(new Set(notHeld));
 });
 
