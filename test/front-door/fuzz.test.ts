@@ -3,17 +3,14 @@
  * allows and ones that it does not, and every answer checked. The fuzzer comes from PyPI into `.rollcall/` at the
  * first run; where PyPI cannot be reached the test is left out, and says so.
  */
-import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { INSTALL_MS_MAX, packages, python } from "../support/pypi.ts";
 import { type Service, startService } from "../support/service.ts";
 
 const VERSION = "4.32.5";
-const HOME = fileURLToPath(new URL("../../.rollcall/schemathesis", import.meta.url));
-const INSTALL_MS_MAX = 120_000;
 const FUZZ_MS_MAX = 240_000;
 const EXAMPLES = process.env["ROLLCALL_FUZZ_EXAMPLES"] ?? "60";
 const KEY = "fuzz-key-0123456789abcdef";
@@ -36,50 +33,12 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-interface Finished {
-  readonly code: number | null;
-  readonly output: string;
-}
-
-function python(args: readonly string[], env: Record<string, string>, timeoutMs: number): Promise<Finished> {
-  const child = spawn("python3", [...args], {
-    cwd: directory,
-    env: { PATH: process.env["PATH"] ?? "", HOME: directory, ...env },
-    timeout: timeoutMs,
-    killSignal: "SIGKILL",
-  });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += String(chunk)));
-  return new Promise((resolve) => {
-    child.once("error", (error) => resolve({ code: null, output: error.message }));
-    child.once("close", (code) => resolve({ code, output }));
-  });
-}
-
-/** Why the fuzzer cannot be had, or null when it is there. */
-async function install(): Promise<string | null> {
-  if (existsSync(join(HOME, `schemathesis-${VERSION}.dist-info`))) return null;
-  const fresh = `${HOME}.${process.pid}`;
-  const options = ["--quiet", "--no-input", "--disable-pip-version-check", "--root-user-action", "ignore"];
-  const done = await python(
-    ["-m", "pip", "install", ...options, "--target", fresh, `schemathesis==${VERSION}`],
-    {},
-    INSTALL_MS_MAX,
-  );
-  if (done.code !== 0) {
-    rmSync(fresh, { recursive: true, force: true });
-    return `Schemathesis cannot be installed from PyPI: ${done.output.trim().split("\n").at(-1) ?? "pip gave no reason"}`;
-  }
-  rmSync(HOME, { recursive: true, force: true });
-  renameSync(fresh, HOME);
-  return null;
-}
-
 it(
   "answers as its document says, whatever is sent",
   { timeout: INSTALL_MS_MAX + FUZZ_MS_MAX + 10_000 },
   async (context) => {
-    const missing = await install();
+    const found = await packages("schemathesis", [`schemathesis==${VERSION}`]);
+    const missing = "missing" in found ? found.missing : null;
     if (missing !== null) console.warn(`test/front-door/fuzz.test.ts is skipped. ${missing}`);
     context.skip(missing !== null, missing ?? "");
     const settings = join(directory, "schemathesis.toml");
@@ -88,7 +47,7 @@ it(
     const program = "from schemathesis.cli import schemathesis; schemathesis()";
     const { code, output } = await python(
       ["-c", program, ...run.split(" "), "--header", `Authorization: Bearer ${KEY}`],
-      { PYTHONPATH: HOME, PYTHONDONTWRITEBYTECODE: "1" },
+      { PYTHONPATH: "path" in found ? found.path : "" },
       FUZZ_MS_MAX,
     );
     expect(output).toContain("No issues found");
