@@ -5,7 +5,7 @@
  * here, each for one slot process, and only the files a slot must write are handed to the container's root:
  * a slot may lower and raise its own limit, never above the ceiling that its parent directory keeps.
  */
-import { accessSync, constants, existsSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { chown, mkdir, readFile, readdir, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { CgroupLayout } from "./cgroup-layout.ts";
@@ -50,6 +50,8 @@ function isWritable(path: string): boolean {
   }
 }
 
+/** The kernel charges memory in batches, and kills for one that does not fit. */
+const CHARGED_AHEAD_BYTES = 4 << 20;
 const NAME_PREFIX = "rollcall-";
 
 export class CgroupTree {
@@ -138,6 +140,23 @@ export class CgroupTree {
   async processes(container = ""): Promise<number[]> {
     const root = this.#layout.version === 2 ? this.#layout.mount : this.#layout.controllers.pids;
     return processesBelow(join(root, this.path, container));
+  }
+
+  /**
+   * Whether a container that has no slots came to `memoryBytes`, its own bound, at any time. The OCI runtime has removed
+   * the cgroup that was bound by now; the directory above it has counted along. Null where that is gone or does not count.
+   */
+  reachedMemoryBound(container: string, memoryBytes: number): boolean | null {
+    const path = join(this.path, container);
+    const file =
+      this.#layout.version === 2
+        ? join(this.#layout.mount, path, "memory.peak")
+        : join(this.#layout.controllers.memory, path, "memory.max_usage_in_bytes");
+    try {
+      return Number(readFileSync(file, "utf8")) >= memoryBytes - CHARGED_AHEAD_BYTES;
+    } catch {
+      return null;
+    }
   }
 
   /** Removes the tree, or one container's part of it. The processes must be gone. */

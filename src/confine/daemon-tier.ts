@@ -275,8 +275,11 @@ class DaemonContainer implements Container {
         this.#isOver = true;
         resolve(exit);
       };
-      child.once("error", (error) => over({ code: null, signal: null, stderr: error.message }));
-      child.once("close", (code, signal) => over({ code, signal, stderr }));
+      const reachedMemoryBound = null;
+      child.once("error", (error) =>
+        over({ code: null, signal: null, stderr: error.message, reachedMemoryBound }),
+      );
+      child.once("close", (code, signal) => over({ code, signal, stderr, reachedMemoryBound }));
     });
   }
 

@@ -69,7 +69,11 @@ export async function launchContainer(
     staged: [...base.staged, ...own.staged],
     joined: joined ?? [],
   });
-  return new RunningContainer(options, { name: spec.name, id, state, owner: users.root }, started);
+  return new RunningContainer(
+    options,
+    { name: spec.name, id, state, owner: users.root, memoryBytes: spec.memoryBytes },
+    started,
+  );
 }
 
 interface Identity {
@@ -79,6 +83,8 @@ interface Identity {
   readonly state: string;
   /** The machine's user id that is root inside. */
   readonly owner: number;
+  /** Bound on memory of the container without its slots. Bytes. */
+  readonly memoryBytes: number;
 }
 
 class RunningContainer implements Container {
@@ -104,8 +110,17 @@ class RunningContainer implements Container {
     // A container whose runtime process is gone has lost the one that cleans up after it: it goes too.
     process.once("exit", () => this.kill());
     this.exited = new Promise((resolve) => {
-      process.once("error", (error) => resolve({ code: null, signal: null, stderr: error.message }));
-      process.once("close", (code, signal) => resolve({ code, signal, stderr: this.#stderr }));
+      process.once("error", (error) =>
+        resolve({ code: null, signal: null, stderr: error.message, reachedMemoryBound: null }),
+      );
+      process.once("close", (code, signal) =>
+        resolve({
+          code,
+          signal,
+          stderr: this.#stderr,
+          reachedMemoryBound: options.tree?.reachedMemoryBound(identity.name, identity.memoryBytes) ?? null,
+        }),
+      );
     });
   }
 

@@ -39,6 +39,8 @@ export interface ContainerExit {
   readonly signal: string | null;
   /** The last bytes of what it wrote to stderr, for the log. */
   readonly stderr: string;
+  /** Whether its memory had come to the bound, by its cgroup's own count; null where that cannot be told. */
+  readonly reachedMemoryBound: boolean | null;
 }
 
 export interface Container {

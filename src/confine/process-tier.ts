@@ -180,6 +180,7 @@ class ConfinedProcess implements Container {
   readonly #home: string;
   readonly #slots: string;
   #isOver = false;
+  #wasTooLarge = false;
 
   constructor(spec: ContainerSpec, child: ChildProcess, home: string) {
     this.name = spec.name;
@@ -201,9 +202,13 @@ class ConfinedProcess implements Container {
       clearInterval(watch);
     });
     this.exited = new Promise((resolve) => {
-      child.once("error", (error) => resolve({ code: null, signal: null, stderr: error.message }));
+      child.once("error", (error) =>
+        resolve({ code: null, signal: null, stderr: error.message, reachedMemoryBound: null }),
+      );
       // Once the streams are closed too: by every slot, which end with their fork server.
-      child.once("close", (code, signal) => resolve({ code, signal, stderr }));
+      child.once("close", (code, signal) =>
+        resolve({ code, signal, stderr, reachedMemoryBound: this.#wasTooLarge || null }),
+      );
     });
   }
 
@@ -235,7 +240,9 @@ class ConfinedProcess implements Container {
   #look(memoryBytes: number): void {
     try {
       const resident = Number(readFileSync(`/proc/${this.pid}/statm`, "utf8").split(" ")[1]) * PAGE_BYTES;
-      if (resident > memoryBytes) this.kill();
+      if (resident <= memoryBytes) return;
+      this.#wasTooLarge = true;
+      this.kill();
     } catch {
       // It has ended.
     }

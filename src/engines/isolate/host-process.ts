@@ -271,12 +271,14 @@ export class HostProcess {
     return exit;
   }
 
-  /** Memory, when V8 said so as it died or when the kernel killed a host that was near its bound; else nobody knows. */
+  /** Memory, when V8 said so as it died or when it was killed at its bound: by its cgroup's count, else by its own. */
   #blame(run: CurrentRun, exit: ContainerExit): EndedBy | undefined {
     if (OUT_OF_MEMORY.test(exit.stderr)) return "memory";
     const wasKilled = exit.signal === "SIGKILL" || exit.code === 128 + KILLED;
+    if (!wasKilled || this.#isAsked) return undefined;
+    if (exit.reachedMemoryBound !== null) return exit.reachedMemoryBound ? "memory" : undefined;
     const bound = Math.min(this.#options.memoryBytes, run.spec.limits.memory_bytes);
-    return wasKilled && !this.#isAsked && run.memoryBytes > bound * OOM_SHARE ? "memory" : undefined;
+    return run.memoryBytes > bound * OOM_SHARE ? "memory" : undefined;
   }
 
   #evidence(

@@ -34,8 +34,10 @@ export function createUnconfined(): Confinement & { readonly launched: Container
         stderr = (stderr + text).slice(-STDERR_KEPT);
       });
       const exited = new Promise<ContainerExit>((resolve) => {
-        child.once("close", (code, signal) => resolve({ code, signal, stderr }));
-        child.once("error", (error) => resolve({ code: 1, signal: null, stderr: String(error) }));
+        child.once("close", (code, signal) => resolve({ code, signal, stderr, reachedMemoryBound: null }));
+        child.once("error", (error) =>
+          resolve({ code: 1, signal: null, stderr: String(error), reachedMemoryBound: null }),
+        );
       });
       const container: Container = {
         name: spec.name,
