@@ -82,7 +82,8 @@ class Watch {
     const grown = Math.max(0, process.memoryUsage.rss() - this.#residentBefore);
     this.memoryPeakBytes = Math.max(this.memoryPeakBytes, grown);
     if (grown > this.#message.limits.memoryBytes + MEMORY_SLACK_BYTES) this.#end("memory");
-    if (++this.#ticks % PROGRESS_EVERY_TICKS === 0) this.#sendProgress(grown);
+    // The first at once: what is about to end with the whole host has its output told.
+    if (this.#ticks++ % PROGRESS_EVERY_TICKS === 0) this.#sendProgress(grown);
   }
 
   #sendProgress(memoryBytes: number): void {
