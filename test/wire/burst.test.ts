@@ -7,7 +7,7 @@ import { Agent, request } from "undici";
 import { type Service, startService } from "../support/service.ts";
 
 const CLIENTS = 128;
-/** Of requests for each client and door, each of a few seconds at most; `ROLLCALL_BURST_ROUNDS=200` makes it a load of many minutes. */
+/** Of requests for each client and door, each of a few seconds at most; `ROLLCALL_BURST_ROUNDS=500` makes it a load of many minutes. */
 const ROUNDS = Number(process.env["ROLLCALL_BURST_ROUNDS"] ?? 2);
 const ROUND_MS_MAX = 30_000;
 
