@@ -104,33 +104,42 @@ function endAtOnce(report, exit) {
   });
 }
 
-/** @param entries NAME=value */
-function setEnvironment(entries) {
-  for (const entry of entries) {
-    const at = entry.indexOf("=");
-    process.env[entry.slice(0, at)] = entry.slice(at + 1);
-  }
-}
-
-/**
- * @param call {pid, args, env, report, random} as the slot has them
- * @param exit ends the process with a code
- */
-function run({ pid, args, env, report, random }, exit) {
-  setEnvironment(env);
+/** @param pid as this process knows itself: Node has looked once, before the fork */
+function setPid(pid) {
   Object.defineProperty(process, "pid", {
     value: pid,
     enumerable: true,
     configurable: true,
     writable: false,
   });
-  process.argv = [process.execPath, PATH, ...args];
+}
+
+/**
+ * Makes this process look as if it had just been started, with nothing of the fork server's.
+ * @param call {pid, env, random} as the slot has them; `env` is NAME=value
+ * @param argv what follows the interpreter on the command line
+ */
+function startAnew({ pid, env, random }, argv) {
+  for (const entry of env) {
+    const at = entry.indexOf("=");
+    process.env[entry.slice(0, at)] = entry.slice(at + 1);
+  }
+  setPid(pid);
+  process.argv = [process.execPath, ...argv];
   process.execArgv = [];
   Math.random = randomFrom(random);
-  endAtOnce(report, exit);
   for (const path of Object.keys(require.cache)) delete require.cache[path];
+}
+
+/**
+ * @param call {pid, args, env, report, random} as the slot has them
+ * @param exit ends the process with a code
+ */
+function run(call, exit) {
+  startAnew(call, [PATH, ...call.args]);
+  endAtOnce(call.report, exit);
   // From Node's own code, so that no frame of ours is in a stack.
   process.nextTick(Module.runMain, PATH);
 }
 
-module.exports = { prepare, run, randomFrom, setEnvironment, describe, REPORT_TEXT_MAX };
+module.exports = { prepare, run, startAnew, setPid, randomFrom, describe, REPORT_TEXT_MAX };

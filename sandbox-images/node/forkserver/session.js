@@ -9,7 +9,7 @@ const { PassThrough } = require("node:stream");
 const fs = require("node:fs");
 const repl = require("node:repl");
 const util = require("node:util");
-const { randomFrom, setEnvironment, describe, REPORT_TEXT_MAX } = require("./program.js");
+const { startAnew, setPid, randomFrom, describe, REPORT_TEXT_MAX } = require("./program.js");
 
 const CELL = 1;
 const INTERRUPTED = "ERR_SCRIPT_EXECUTION_INTERRUPTED";
@@ -61,9 +61,8 @@ class Session {
   #leftovers = 0;
   #onInterrupt = () => this.#interrupted();
 
-  constructor(slots, random) {
+  constructor(slots) {
     this.#slots = slots;
-    Math.random = randomFrom(random);
     this.#server = new repl.REPLServer({
       input: new PassThrough(),
       output: new PassThrough(),
@@ -101,7 +100,7 @@ class Session {
   #fork(reseed) {
     const fork = this.#slots.sessionFork();
     if (fork === null) return;
-    Object.defineProperty(process, "pid", { value: fork.pid, enumerable: true, configurable: true });
+    setPid(fork.pid);
     if (reseed) Math.random = randomFrom(fork.random);
     this.#slots.sessionReady();
   }
@@ -201,14 +200,10 @@ class Session {
  * @param slots the compiled part
  * @param call {pid, env, random} as the slot has them
  */
-function serveSession(slots, { pid, env, random }) {
-  setEnvironment(env);
-  Object.defineProperty(process, "pid", { value: pid, enumerable: true, configurable: true });
-  process.argv = [process.execPath];
-  process.execArgv = [];
+function serveSession(slots, call) {
+  startAnew(call, []);
   process.reallyExit = (code) => slots.exit(code || 0);
-  for (const path of Object.keys(require.cache)) delete require.cache[path];
-  const session = new Session(slots, random);
+  const session = new Session(slots);
   slots.sessionOwn();
   slots.sessionReady();
   session.listen();

@@ -113,7 +113,7 @@ static _Noreturn void child_failed(int channel, const char *step) {
 }
 
 /* In the first interpreter: what child_confine does for a call, and the root directory, cgroup and capability of a session. */
-static void child_confine(struct family *family, struct member *member, const struct ends *ends, const struct request *request) {
+static void member_confine(struct family *family, struct member *member, const struct ends *ends, const struct request *request) {
     struct slot *slot = family->slot;
     int channel = ends->channel;
     char why[256] = "";
@@ -147,7 +147,7 @@ static void child_confine(struct family *family, struct member *member, const st
 bool member_start(struct family *family, struct member *member, struct ends *ends, const struct request *request) {
     pid_t pid = fork();
     if (pid == 0) {
-        child_confine(family, member, ends, request);
+        member_confine(family, member, ends, request);
         return true;
     }
     ends_close(ends);

@@ -14,6 +14,7 @@
  *   scratch.c   files of the call: placed, collected, swept
  *   capture.c   one output stream, head and tail
  *   serve.c     the loop: one fork for each call, watched until nothing of it is left
+ *   child.c     what that fork does to itself before a line of the program runs
  *   family.c    the other loop: a session and its forks, interpreters that are kept between calls
  *   member.c    one of these sessions: started, forked, called, stopped, ended
  *   session.c   the other end, in the interpreter of a session: orders and answers, and its fork
@@ -291,7 +292,13 @@ void capture_free(struct capture *capture);
  */
 void serve(struct slot *slot, struct request *request);
 
-/* The same for a session and its forks. Returns in the interpreter of the session that is opened. */
+/*
+ * In the process of a call: its own standard streams and no other descriptor, its limits, its user and with it no
+ * capability, its files. `in` is negative where it has no input. A step that fails ends the process.
+ */
+void child_confine(struct slot *slot, const struct request *request, int in, int out, int err);
+
+/* `serve` for a session and its forks. Returns in the interpreter of the session that is opened. */
 void family_serve(struct slot *slot, struct request *request);
 
 /*
