@@ -167,6 +167,7 @@ export class LocalExecutor implements Executor {
       slots: pools.flatMap((pool) =>
         [...pool.slotCounts()].map(([state, count]) => ({ engine: pool.engineName, state, count })),
       ),
+      tiers: this.#options.engines.map((engine) => ({ engine: engine.name, tier: engine.describe().tier })),
       sessions: this.#sessions.counts(),
     };
   }

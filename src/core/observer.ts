@@ -6,6 +6,7 @@
  * core registers.
  */
 import type { RuntimeId } from "../contract/call.ts";
+import type { IsolationTier } from "../contract/description.ts";
 import type { ErrorCode } from "../contract/errors.ts";
 import type { Result } from "../contract/result.ts";
 
@@ -21,6 +22,8 @@ export interface Observed {
   readonly runningCalls: number;
   /** Slots of each engine by state. */
   readonly slots: readonly { readonly engine: string; readonly state: SlotState; readonly count: number }[];
+  /** What stands around the programs of each engine. */
+  readonly tiers: readonly { readonly engine: string; readonly tier: IsolationTier }[];
   /** Sessions of each runtime that are open. */
   readonly sessions: readonly { readonly runtime: RuntimeId; readonly count: number }[];
 }

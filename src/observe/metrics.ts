@@ -119,6 +119,16 @@ function createGauges(
       for (const { runtime, count } of observed()?.sessions ?? []) sessions.set({ runtime }, count);
     },
   });
+  const isolation = new Gauge({
+    name: "rollcall_isolation_info",
+    help: "The tier of isolation of each engine; the value is always 1.",
+    labelNames: ["engine", "tier"] as const,
+    registers: [register],
+    collect() {
+      isolation.reset();
+      for (const labels of observed()?.tiers ?? []) isolation.set(labels, 1);
+    },
+  });
   const slots = new Gauge({
     name: "rollcall_slots",
     help: "Slots by engine and state.",

@@ -31,6 +31,7 @@ test("what core tells is counted", async () => {
       { engine: "container", state: "busy", count: 2 },
       { engine: "container", state: "idle", count: 1 },
     ],
+    tiers: [{ engine: "container", tier: "watched_container" }],
     sessions: [{ runtime: "python", count: 3 }],
   }));
   const lines = (await metrics.text()).split("\n");
@@ -53,6 +54,7 @@ test("what core tells is counted", async () => {
     'rollcall_sessions_ended_total{runtime="python",why="idle"} 1',
     'rollcall_session_open_seconds_bucket{le="0.005",runtime="python"} 1',
     'rollcall_sessions{runtime="python"} 3',
+    'rollcall_isolation_info{engine="container",tier="watched_container"} 1',
     "rollcall_queue_calls 4",
     "rollcall_queue_bytes 99",
     "rollcall_calls_running 2",
