@@ -4,10 +4,10 @@ import { availableParallelism, cpus, release, totalmem } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { HOSTILE } from "./hostile.ts";
-import type { Tally } from "./load.ts";
 import { soakPage } from "./plot.ts";
 import { SERIES } from "./sample.ts";
 import { complaints, soak, type SoakReport } from "./soak.ts";
+import { DOORS, type Tally } from "./tally.ts";
 
 const HELP = `Usage: npm run soak -- [--calls 4000] [--in-flight 16] [--samples 40] [--seed 1] [--out .rollcall/soak]
 
@@ -85,6 +85,7 @@ function summary(report: SoakReport): string[] {
     .join(", ");
   return [
     `${whole(tally.sent)} calls sent in ${short(seconds)} s, ${whole(tally.hostile)} of them hostile (${HOSTILE.length} programs); answered ${whole(tally.answered)}, lost ${tally.lost}, wrong ${tally.wrong}`,
+    `by door: ${DOORS.map((door) => `${door} ${whole(tally.doors[door])}`).join(", ")}`,
     `outcomes: ${outcomes}`,
     `sandbox faults ${report.faults}, sandboxes made anew ${report.restarts}, left behind ${report.remains.length}`,
     `${cpus()[0]?.model.trim() ?? "unknown CPU"}, ${availableParallelism()} cores, ${short(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}`,

@@ -8,9 +8,11 @@ import { join } from "node:path";
 import { createClient } from "../../src/client/index.ts";
 import { remainsOf } from "../../test/support/leftovers.ts";
 import { type Service, startService } from "../../test/support/service.ts";
-import { createPlan, newTally, sendLoad, type Tally, warmUp } from "./load.ts";
+import { createPoster } from "../../bench/peers/post.ts";
+import { createPlan, sendLoad, warmUp } from "./load.ts";
 import { isQuiet, readMetrics } from "./metrics.ts";
 import { type Sample, SERIES, type SeriesName, takeSample } from "./sample.ts";
+import { newTally, type Tally } from "./tally.ts";
 import { judgeTrend, type Trend } from "./trend.ts";
 
 export interface SoakOptions {
@@ -81,25 +83,27 @@ async function loadAndSample(
     connections: options.inFlight,
     retry: { attemptsMax: 1 },
   });
+  const poster = createPoster({ url: service.url, connections: options.inFlight, pid: null });
+  const doors = { client, post: (path: string, body: unknown) => poster.post(path, body) };
   const tally = newTally();
   const plan = createPlan(options.seed);
   const { signal, inFlight } = options;
   await warmUp(client, (await readMetrics(service.url)).value("rollcall_slots"));
-  await sendLoad(client, plan, tally, {
-    calls: Math.min(WARM_CALLS_MAX, options.calls * WARM_SHARE),
+  await sendLoad(doors, plan, tally, {
+    sentMax: Math.min(WARM_CALLS_MAX, options.calls * WARM_SHARE),
     inFlight,
     signal,
   });
+  const warmUpCalls = tally.sent;
   const startedMs = performance.now();
   const seconds = () => (performance.now() - startedMs) / 1000;
   const progress = setInterval(() => options.onProgress?.(tally, seconds()), PROGRESS_MS);
   const target = { pid: service.process.pid as number, url: service.url, stateDirectory };
   const samples: Sample[] = [];
   try {
-    for (let done = 0, number = 0; number <= options.samples && !signal.aborted; number++) {
+    for (let number = 0; number <= options.samples && !signal.aborted; number++) {
       const due = Math.round((options.calls * number) / options.samples);
-      await sendLoad(client, plan, tally, { calls: due - done, inFlight, signal });
-      done = due;
+      await sendLoad(doors, plan, tally, { sentMax: warmUpCalls + due, inFlight, signal });
       const take = () => takeSample(target, tally.answered, seconds());
       const sample = await settle(take, service.url, samples[0]);
       samples.push(sample);
@@ -108,14 +112,18 @@ async function loadAndSample(
     return { tally, samples, seconds: seconds() };
   } finally {
     clearInterval(progress);
-    await client.close();
+    await Promise.all([client.close(), poster.close()]);
   }
 }
 
 export async function soak(options: SoakOptions): Promise<SoakReport> {
   const stateDirectory = mkdtempSync(join(tmpdir(), "rollcall-soak-"));
   chmodSync(stateDirectory, 0o755);
-  const service = await startService([`--container.stateDirectory=${stateDirectory}`]);
+  const service = await startService([
+    `--container.stateDirectory=${stateDirectory}`,
+    "--wire",
+    "code-judge",
+  ]);
   const pid = service.process.pid as number;
   try {
     const done = await loadAndSample(service, stateDirectory, options);

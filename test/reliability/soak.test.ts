@@ -21,6 +21,7 @@ it(
     expect(complaints(report)).toEqual([]);
     expect(report.tally.answered).toBe(report.tally.sent);
     expect(report.tally.hostile).toBeGreaterThan(CALLS / 50);
+    expect(Object.values(report.tally.doors).every((calls) => calls > 0)).toBe(true);
     const [first, last] = [report.samples[0], report.samples.at(-1)].map((sample) => {
       if (sample === undefined) throw new Error("there is no sample");
       const { processes, descriptors, sandbox_descriptors, mounts, cgroups } = sample;
