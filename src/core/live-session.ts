@@ -123,9 +123,15 @@ export class LiveSession implements Session {
 
   /** To be called in a turn only. @throws SandboxError `fork_failed` */
   async forkSandbox(count: number, reseed: boolean): Promise<readonly SessionSandbox[]> {
+    const forking = this.parts.sandbox.fork({ count, reseed });
     try {
-      return await inTime(this.parts.sandbox.fork({ count, reseed }), FORK_MS_MAX, "fork_silent");
+      return await inTime(forking, FORK_MS_MAX, "fork_silent");
     } catch (error) {
+      // Those that come too late belong to nobody.
+      void forking.then(
+        (late) => Promise.all(late.map((sandbox) => sandbox.close())),
+        () => undefined,
+      );
       if (error instanceof ForkRefused) throw new SandboxError("fork_failed", error.message);
       const fault = this.#fault(error);
       throw new SandboxError("fork_failed", `the session is lost: ${fault.message}`, { cause: error });

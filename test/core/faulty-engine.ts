@@ -75,6 +75,8 @@ export class FaultyEngine implements Engine {
   /** Openings that failed or will be too late. */
   refused = 0;
   closed = false;
+  /** What becomes of the runs in each container when it ends. Which one a run is in is decided anew for each. */
+  readonly #containers: readonly Set<() => void>[] = [new Set(), new Set()];
 
   constructor(slots: number, random: Random) {
     this.slots = slots;
@@ -83,6 +85,21 @@ export class FaultyEngine implements Engine {
 
   start(): Promise<void> {
     return Promise.resolve();
+  }
+
+  /** All runs in one container fail at the same moment. */
+  endContainer(): void {
+    const runs = this.#containers[Math.floor(this.random() * this.#containers.length)];
+    for (const end of runs ?? []) end();
+  }
+
+  /** Resolves when the container that a run is put into ends. */
+  enterContainer(): { readonly ended: Promise<"died">; leave(): void } {
+    const runs = this.#containers[Math.floor(this.random() * this.#containers.length)] as Set<() => void>;
+    const { promise, resolve } = Promise.withResolvers<"died">();
+    const end = (): void => resolve("died");
+    runs.add(end);
+    return { ended: promise, leave: () => void runs.delete(end) };
   }
 
   async openSandbox(index: number): Promise<Sandbox> {
@@ -182,7 +199,13 @@ class FaultySandbox implements Sandbox {
       return found;
     }
     const wallMs = spec.limits.wall_ms * (fault === "until_signal" ? 1 : random());
-    const ended = await Promise.race([after(wallMs), aborted.then(() => "cancel" as const)]);
+    const container = this.#engine.enterContainer();
+    const ended = await Promise.race([
+      after(wallMs),
+      aborted.then(() => "cancel" as const),
+      container.ended,
+    ]).finally(() => container.leave());
+    if (ended === "died") throw new SandboxFault("container_died", "its container ended");
     if (fault === "fault") throw new SandboxFault("died", "the sandbox died");
     if (fault === "bug") throw new TypeError("a bug in a run");
     if (fault === "nonsense") {

@@ -29,6 +29,17 @@ interface Asked {
   unread: boolean;
 }
 
+/** Ends of a call whose first run failed. */
+export const REPEATED_ENDS = [
+  "answered by its second run",
+  "failed twice",
+  "given up before it was run again",
+  "given up in its second run",
+  "deadline before it was run again",
+  "deadline in its second run",
+] as const;
+type RepeatedEnd = (typeof REPEATED_ENDS)[number];
+
 /** No call may take longer than this: two runs to the wall limit and silence after each, and outages between. */
 const LONG_MS = 3_600_000;
 const TENANTS = ["ann", "bob", "cid"];
@@ -61,6 +72,8 @@ export class Simulation {
   readonly counts;
   readonly asked: Asked[] = [];
   readonly problems: string[] = [];
+  /** How calls ended that were hit by a fault of ours. */
+  readonly ends = new Map<RepeatedEnd, number>();
   #names = 0;
   /** The start failed. */
   #dead = false;
@@ -123,7 +136,8 @@ export class Simulation {
     const steps = 3 + Math.floor(this.random() * 30);
     for (let step = 0; step < steps; step++) {
       const die = this.random();
-      if (die < 0.55) this.#one(this.#newCall());
+      if (die < 0.5) this.#one(this.#newCall());
+      else if (die < 0.55) this.engine.endContainer();
       else if (die < 0.65) this.#batch();
       else if (die < 0.72) this.#join();
       else if (die < 0.9) this.#leave(this.asked[Math.floor(this.random() * this.asked.length)]);
@@ -297,7 +311,17 @@ export class Simulation {
     for (const [source, runs] of this.engine.runs) {
       if (runs > 2 * (submissions.get(source) ?? 0)) this.problems.push(`${source} was run ${runs} times`);
     }
-    for (const asked of this.asked) this.#judgeOne(asked);
+    for (const asked of this.asked) {
+      this.#judgeOne(asked);
+      if (submissions.get(asked.call.source) === 1) this.#noteEnd(asked);
+    }
+  }
+
+  #noteEnd({ call, result }: Asked): void {
+    const failures = this.engine.faults.get(call.source) ?? 0;
+    if (result === null || failures === 0) return;
+    const end = repeatedEnd(result, this.engine.runs.get(call.source) ?? 0);
+    if (end !== null) this.ends.set(end, (this.ends.get(end) ?? 0) + 1);
   }
 
   #judgeOne(asked: Asked): void {
@@ -336,4 +360,14 @@ export class Simulation {
     if (asked.answeredMs - goneMs > 30_000)
       wrong(`answered ${asked.answeredMs - goneMs} ms after it was given up`);
   }
+}
+
+function repeatedEnd({ outcome, detail }: Result, runs: number): RepeatedEnd | null {
+  const why = detail?.includes("deadline_ms") === true ? "deadline" : "given up";
+  if (outcome !== "cancelled") {
+    if (runs < 2) return null;
+    return outcome === "sandbox_failed" ? "failed twice" : "answered by its second run";
+  }
+  if (detail?.endsWith("before it was run again") === true) return `${why} before it was run again`;
+  return runs === 2 ? `${why} in its second run` : null;
 }
