@@ -31,6 +31,14 @@ function readVersion(): string {
   return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }
 
+/** Resolves when whoever holds the other end of standard input lets go of it or is gone. */
+function inputEnd(): Promise<"input ended"> {
+  return new Promise((resolve) => {
+    const end = (): void => resolve("input ended");
+    process.stdin.once("end", end).once("error", end).resume();
+  });
+}
+
 /** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
 function firstSignal(log: Log): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
@@ -94,7 +102,7 @@ async function serve(config: Config): Promise<number> {
       "listening",
     );
 
-    const signal = await signalled;
+    const signal = await Promise.race([signalled, ...(config.drain.whenInputEnds ? [inputEnd()] : [])]);
     log.info({ signal, timeoutMs: config.drain.timeoutMs }, "draining");
     setTimeout(() => process.exit(1), config.drain.timeoutMs + CLOSE_GRACE_MS).unref();
     const allEnded = await server.drain(config.drain.timeoutMs);

@@ -21,7 +21,7 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const HOME = path.join(ROOT, ".rollcall/skyrl");
-export const TOKENIZER = path.join(ROOT, "test/rl/renderers/hermes-tiny");
+const TOKENIZER = path.join(ROOT, "test/rl/renderers/hermes-tiny");
 
 /** The first start compiles nothing yet, but imports jax, torch and transformers on a machine that may be busy. */
 const START_MS = 180_000;

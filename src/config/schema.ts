@@ -365,6 +365,10 @@ export const ConfigSchema = section("Rollcall's configuration.", {
       DAY_MS,
       "Time that calls in flight have to end after SIGTERM; then they are cancelled.",
     ),
+    whenInputEnds: flag(
+      false,
+      "Also go when standard input ends: a pipe that whoever started the service holds open ends with them, however they end.",
+    ),
   }),
 });
 

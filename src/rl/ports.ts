@@ -24,13 +24,21 @@ export interface SampleRequest {
   readonly sessionKey?: string;
 }
 
+/** Tokens in a row that one version of the weights wrote. */
+export interface Piece {
+  readonly tokens: number;
+  readonly weightsVersion: number;
+}
+
 export interface Sample {
   readonly tokens: readonly number[];
   /** Log probability (nats) of each of `tokens` under the weights that sampled it, at temperature 1. */
   readonly logprobs: readonly number[];
   readonly stopReason: StopReason;
-  /** Version of the weights that sampled it; see {@link Trainer.publish}. */
+  /** Version of the weights that sampled it, the oldest where there were several; see {@link Trainer.publish}. */
   readonly weightsVersion: number;
+  /** Which version wrote how many of `tokens`, in their order. Default: `weightsVersion` all of them. */
+  readonly pieces?: readonly Piece[];
 }
 
 export interface SampleOptions {
@@ -102,7 +110,7 @@ export interface Trainer {
   publish(): Promise<number>;
   /** Writes weights and optimizer under a name or directory; resolves with what `load` takes. */
   save(name: string): Promise<string>;
-  /** Restores what `save` wrote. @throws EngineError when it is not there or does not fit. */
+  /** Restores what `save` wrote, for the sampler too. @throws EngineError when it is not there or does not fit. */
   load(reference: string): Promise<void>;
 }
 
@@ -117,9 +125,15 @@ export interface Engine extends Sampler, Trainer {
 export class EngineError extends Error {
   override readonly name = "EngineError";
   readonly retryable: boolean;
-  constructor(message: string, options: { readonly retryable: boolean; readonly cause?: unknown }) {
+  /** Of the HTTP answer that refused, or null. */
+  readonly status: number | null;
+  constructor(
+    message: string,
+    options: { readonly retryable: boolean; readonly status?: number; readonly cause?: unknown },
+  ) {
     super(message, { cause: options.cause });
     this.retryable = options.retryable;
+    this.status = options.status ?? null;
   }
 }
 

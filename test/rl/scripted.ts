@@ -1,9 +1,10 @@
 /** A model that can only add and subtract and is sometimes wrong, and a service that is a few lines of arithmetic. */
 import { hashOf } from "../../src/rl/random.ts";
-import { SandboxError, type Result } from "../../src/client/index.ts";
+import { SandboxError } from "../../src/client/index.ts";
 import type { Engine, Sample, SampleRequest } from "../../src/rl/ports.ts";
 import { decodeTiny, encodeTiny } from "../../src/rl/renderers/tiny.ts";
 import type { Service } from "../../src/rl/rollout/service.ts";
+import { resultOf } from "../support/result.ts";
 
 export interface ScriptedEngine extends Engine {
   /** What was asked of the trainer, in order. */
@@ -81,27 +82,6 @@ export function createScriptedEngine(sample?: (request: SampleRequest) => Promis
     close: () => Promise.resolve(),
   };
   return engine;
-}
-
-/** A Result of a Python call, `fields` over one that completed and printed nothing. */
-export function resultOf(fields: Partial<Result>): Result {
-  return {
-    id: "1",
-    outcome: "completed",
-    exit_code: 0,
-    signal: null,
-    stdout: "",
-    stderr: "",
-    output_encoding: "utf8",
-    truncated: { stdout: 0, stderr: 0 },
-    error: null,
-    value: null,
-    files: {},
-    usage: { wall_ms: 1, cpu_ms: 1, memory_peak_bytes: 1, processes: 1 },
-    timing: { queued_ms: 2, started_ms: 2, run_ms: 1 },
-    detail: null,
-    ...fields,
-  };
 }
 
 /** Answers sums, differences and products; all else is a SyntaxError. */

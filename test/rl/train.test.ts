@@ -1,15 +1,13 @@
 /** `rollcall train` as it is used: the embedded model, the real service, a process that is interrupted. */
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readMetrics } from "../../src/rl/command/curves.ts";
 import { startService, type Service } from "../support/service.ts";
+import { runTrainCommand, type CommandOptions, type Ended } from "./train-command.ts";
 
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const place = mkdtempSync(path.join(tmpdir(), "rollcall-train-"));
 const PYTHON_ALONE = ["javascript", "node", "bash", "cpp"].map((id) => `--runtimes.${id}=false`);
 let service: Service;
@@ -43,28 +41,8 @@ const SMALL = [
   "run.checkpointEvery=1",
 ];
 
-/** Runs the command; interrupts it once its output has a line like `until`. */
-async function rollcall(
-  words: readonly string[],
-  until?: RegExp,
-): Promise<{ code: number | null; output: string }> {
-  const child = spawn(process.execPath, [MAIN, "train", ...words], {
-    cwd: place,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  process.once("exit", () => child.kill("SIGKILL"));
-  let output = "";
-  let isStopped = false;
-  for (const stream of [child.stdout, child.stderr])
-    stream.on("data", (chunk: Buffer) => {
-      output += chunk.toString("utf8");
-      if (until === undefined || isStopped || !until.test(output)) return;
-      isStopped = true;
-      child.kill("SIGTERM");
-    });
-  const [code] = (await once(child, "close")) as [number | null];
-  return { code, output };
-}
+const rollcall = (words: readonly string[], options?: CommandOptions): Promise<Ended> =>
+  runTrainCommand(place, words, options);
 
 /** Curves without the clock's part. */
 function curve(run: string): unknown[] {
@@ -93,7 +71,7 @@ test("trains through the service, and a run that was stopped gives the same curv
   );
   expect(calls.flatMap((turn) => turn.calls.map(({ outcome }) => outcome))).toContain("completed");
 
-  const stopped = await rollcall([...words, "run.name=stopped"], / rl +2 /);
+  const stopped = await rollcall([...words, "run.name=stopped"], { until: / rl +2 / });
   expect(stopped.code).toBe(1);
   expect(stopped.output).toContain("interrupted by SIGTERM; --resume goes on from the last checkpoint");
   expect(existsSync(path.join(place, "stopped", "index.html"))).toBe(false);
@@ -124,6 +102,55 @@ test("a service that goes in the middle is waited for, and nothing is lost or le
   const steps = readMetrics(metrics).filter(({ phase }) => phase === "rl");
   expect(steps).toHaveLength(12);
   expect(steps.map((line) => line["rollouts/excluded"])).toEqual(steps.map(() => 0));
+}, 240_000);
+
+test("a run that is killed takes the service that it started with it", async () => {
+  const killed = await rollcall([...SMALL, "run.directory=.", "run.name=killed"], {
+    until: /tool calls to/,
+    signal: "SIGKILL",
+  });
+  expect(killed.code).toBe(null);
+  const url = /tool calls to (http:\S+)/.exec(killed.output)?.[1] ?? "";
+  const answers = (): Promise<boolean> =>
+    fetch(`${url}/healthz`).then(
+      () => true,
+      () => false,
+    );
+  await expect.poll(answers, { timeout: 60_000, interval: 100 }).toBe(false);
+}, 180_000);
+
+test("--compare goes on from one imitation stage with each algorithm, as published and as released", async () => {
+  const words = [
+    ...SMALL,
+    `service.url=${service.url}`,
+    "run.directory=.",
+    "run.name=compared",
+    "stages.0.steps=2",
+  ];
+  const { code, output } = await rollcall([
+    ...words,
+    "--compare",
+    "grpo,grpo-roc,grpo-roc-released",
+    "--seeds",
+    "1",
+  ]);
+  expect(code).toBe(0);
+  expect(output).toMatch(/grpo-roc-released +\d\.\d{3} \(/);
+  const run = (name: string) => path.join(place, "compared", `${name}-seed-1`);
+  const config = (name: string) =>
+    (JSON.parse(readFileSync(path.join(run(name), "config.json"), "utf8")) as { algorithm: unknown })
+      .algorithm;
+  expect(config("grpo")).toMatchObject({ kind: "grpo" });
+  expect(config("grpo-roc")).toMatchObject({ kind: "grpo-roc", variant: "paper", countErrorsBy: "outcome" });
+  expect(config("grpo-roc-released")).toMatchObject({ variant: "released", countErrorsBy: "word" });
+  const [one, other] = ["grpo", "grpo-roc-released"].map((name) =>
+    readMetrics(path.join(run(name), "metrics.jsonl")),
+  );
+  expect(other?.filter(({ phase }) => phase === "sft")).toEqual(one?.filter(({ phase }) => phase === "sft"));
+  const page = readFileSync(path.join(place, "compared", "index.html"), "utf8");
+  expect(page).toContain("grpo, grpo-roc, grpo-roc-released over 1 seeds");
+  const wrong = await rollcall([...words, "--compare", "grpo,ppo"]);
+  expect(wrong.output).toContain('--compare knows grpo, grpo-roc, grpo-roc-released, not "ppo"');
 }, 240_000);
 
 test("--dry-run prints the recipe and runs nothing; a wrong word is told in one line", async () => {

@@ -11,6 +11,7 @@ import { DEFAULT_LIMIT_POLICY } from "../../src/contract/limits.ts";
 import type { Outcome } from "../../src/contract/outcome.ts";
 import type { Result } from "../../src/contract/result.ts";
 import type { Session, SessionSpec } from "../../src/contract/session.ts";
+import { resultOf } from "./result.ts";
 
 const EXIT_CODE: Partial<Record<Outcome, number>> = {
   completed: 0,
@@ -28,22 +29,13 @@ const SIGNAL: Partial<Record<Outcome, string>> = {
 };
 
 export function stubResult(call: Call, outcome: Outcome = "completed"): Result {
-  return {
+  return resultOf({
     id: call.id ?? "stub",
     outcome,
     exit_code: EXIT_CODE[outcome] ?? null,
     signal: SIGNAL[outcome] ?? null,
     stdout: call.source,
-    stderr: "",
-    output_encoding: "utf8",
-    truncated: { stdout: 0, stderr: 0 },
-    error: null,
-    value: null,
-    files: {},
-    usage: { wall_ms: 1.5, cpu_ms: 1, memory_peak_bytes: 4096, processes: 1 },
-    timing: { queued_ms: 0.1, started_ms: 0.4, run_ms: 1.5 },
-    detail: null,
-  };
+  });
 }
 
 export const STUB_DESCRIPTION: Description = {

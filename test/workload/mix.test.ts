@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import type { Result } from "../../src/contract/result.ts";
 import { OUTCOME_NAMES } from "../../src/contract/outcome.ts";
 import { RUNTIME_IDS } from "../../src/contract/call.ts";
 import {
@@ -11,28 +10,9 @@ import {
   programsOfGroup,
 } from "../../workload/mix.ts";
 import type { Program } from "../../workload/mix.ts";
+import { resultOf } from "../support/result.ts";
 
 const programs = loadPrograms();
-
-function resultOf(part: Partial<Result>): Result {
-  return {
-    id: "1",
-    outcome: "completed",
-    exit_code: 0,
-    signal: null,
-    stdout: "",
-    stderr: "",
-    output_encoding: "utf8",
-    truncated: { stdout: 0, stderr: 0 },
-    error: null,
-    value: null,
-    files: {},
-    usage: { wall_ms: 1, cpu_ms: 1, memory_peak_bytes: 0, processes: 1 },
-    timing: { queued_ms: 0, started_ms: 0, run_ms: 1 },
-    detail: null,
-    ...part,
-  };
-}
 
 function programOf(expectation: Program["expect"]): Program {
   return { runtime: "python", kind: "one", source: "", stdin: "", warm_cpu_ms: 1, expect: expectation };

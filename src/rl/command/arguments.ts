@@ -8,9 +8,11 @@ export interface TrainArguments {
   readonly overrides: readonly string[];
   readonly isDryRun: boolean;
   readonly isHelp: boolean;
+  /** Trains nothing. */
+  readonly isEvaluateOnly: boolean;
   /** A run directory to go on with; empty for the newest. */
   readonly resume: string | null;
-  /** Kinds of algorithm to compare; empty for one run. */
+  /** Algorithms to compare; empty for one run. */
   readonly compare: readonly string[];
   readonly seeds: number;
 }
@@ -25,6 +27,7 @@ export function readArguments(argv: readonly string[]): TrainArguments {
   let asked = {
     isDryRun: false,
     isHelp: false,
+    isEvaluateOnly: false,
     resume: null as string | null,
     compare: [] as string[],
     seeds: 3,
@@ -36,6 +39,7 @@ export function readArguments(argv: readonly string[]): TrainArguments {
   };
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
     if (word === "--dry-run") asked = { ...asked, isDryRun: true };
+    else if (word === "--evaluate-only") asked = { ...asked, isEvaluateOnly: true };
     else if (word === "--help" || word === "-h") asked = { ...asked, isHelp: true };
     else if (word === "--resume") {
       const hasName = words[0] !== undefined && !words[0].startsWith("--") && !words[0].includes("=");
@@ -49,5 +53,7 @@ export function readArguments(argv: readonly string[]): TrainArguments {
   if (files.length > 1) throw new RecipeError(`one recipe at most, not ${files.join(" and ")}`);
   if (!Number.isInteger(asked.seeds) || asked.seeds < 1 || asked.seeds > SEEDS_MAX)
     throw new RecipeError(`--seeds must be a whole number from 1 to ${SEEDS_MAX}`);
+  if (asked.isEvaluateOnly && asked.compare.length > 0)
+    throw new RecipeError("--evaluate-only and --compare exclude each other");
   return { ...asked, file: files[0] ?? null, overrides };
 }

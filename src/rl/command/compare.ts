@@ -14,7 +14,13 @@ import { trainInDirectory, type RunOptions } from "./one-run.ts";
 /** Last steps over which a run's numbers are averaged, as a part of its policy steps. */
 const LAST_PART = 0.25;
 
-const KINDS = ["grpo", "grpo-roc"];
+/** What may be compared: the algorithm's keys that make it. */
+const ALGORITHMS: Readonly<Record<string, Partial<Recipe["algorithm"]>>> = {
+  grpo: { kind: "grpo" },
+  "grpo-roc": { kind: "grpo-roc", variant: "paper", countErrorsBy: "outcome" },
+  // As the published code does it, which is not as the paper says.
+  "grpo-roc-released": { kind: "grpo-roc", variant: "released", countErrorsBy: "word" },
+};
 
 export interface Compared {
   readonly name: string;
@@ -51,12 +57,12 @@ export function spreadText(values: readonly number[], digits: number): string {
   return `${mean.toFixed(digits)} (${low.toFixed(digits)} to ${high.toFixed(digits)})`;
 }
 
-function recipeFor(recipe: Recipe, kind: string, seed: number): Recipe {
+function recipeFor(recipe: Recipe, name: string, seed: number): Recipe {
   return recipeOf({
     ...recipe,
     // The first checkpoint is where the other algorithms begin.
     run: { ...recipe.run, seed, checkpointsKept: 1000 },
-    algorithm: { ...recipe.algorithm, kind },
+    algorithm: { ...recipe.algorithm, ...ALGORITHMS[name] },
   });
 }
 
@@ -74,27 +80,28 @@ function beginFrom(from: string, directory: string): void {
 /** Runs what is not there yet, then writes the table and the page. @returns lines for the terminal */
 export async function compare(
   options: RunOptions,
-  kinds: readonly string[],
+  names: readonly string[],
   seeds: number,
 ): Promise<readonly string[]> {
-  for (const kind of kinds)
-    if (!KINDS.includes(kind))
-      throw new RecipeError(`--compare knows ${KINDS.join(" and ")}, not ${JSON.stringify(kind)}`);
+  const known = Object.keys(ALGORITHMS);
+  for (const name of names)
+    if (!known.includes(name))
+      throw new RecipeError(`--compare knows ${known.join(", ")}, not ${JSON.stringify(name)}`);
   mkdirSync(options.directory, { recursive: true });
   const first = options.recipe.run.seed;
-  const place = (kind: string, seed: number) => path.join(options.directory, `${kind}-seed-${seed}`);
+  const place = (name: string, seed: number) => path.join(options.directory, `${name}-seed-${seed}`);
   for (let seed = first; seed < first + seeds; seed += 1) {
-    for (const [at, kind] of kinds.entries()) {
-      options.progress.note(`${kind}, seed ${seed}`);
-      if (at > 0) beginFrom(place(kinds[0] as string, seed), place(kind, seed));
-      const recipe = recipeFor(options.recipe, kind, seed);
-      await trainInDirectory({ ...options, recipe, directory: place(kind, seed) });
+    for (const [at, name] of names.entries()) {
+      options.progress.note(`${name}, seed ${seed}`);
+      if (at > 0) beginFrom(place(names[0] as string, seed), place(name, seed));
+      const recipe = recipeFor(options.recipe, name, seed);
+      await trainInDirectory({ ...options, recipe, directory: place(name, seed) });
     }
   }
-  const series = kinds.map((kind) => ({
-    name: kind,
+  const series = names.map((name) => ({
+    name,
     runs: Array.from({ length: seeds }, (_, at) =>
-      readMetrics(path.join(place(kind, first + at), "metrics.jsonl")),
+      readMetrics(path.join(place(name, first + at), "metrics.jsonl")),
     ),
   }));
   const { attempts } = options.recipe.evaluation;
@@ -109,7 +116,7 @@ export async function compare(
         spreadText(rightLength, 1),
       ]),
   ];
-  const title = `${kinds.join(" and ")} over ${seeds} seeds`;
+  const title = `${names.join(", ")} over ${seeds} seeds`;
   await writeFile(
     path.join(options.directory, "index.html"),
     curvesPage(title, series, curvesOf(attempts), rows),

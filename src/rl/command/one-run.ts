@@ -2,9 +2,10 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Recipe } from "../loop/recipe-schema.ts";
+import { evaluate } from "../loop/evaluate.ts";
 import { RunDirectory } from "../loop/run-directory.ts";
-import { train } from "../loop/train.ts";
-import type { Progress } from "../loop/world.ts";
+import { loadCheckpoint, train } from "../loop/train.ts";
+import type { Progress, World } from "../loop/world.ts";
 import type { Metrics } from "../ports.ts";
 import { exportPage } from "../view/export.ts";
 import { readMetrics } from "./curves.ts";
@@ -18,20 +19,38 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Trains in a directory, which may hold the beginning of the run, and returns the last evaluation. */
-export async function trainInDirectory(options: RunOptions): Promise<Metrics> {
+/** Opens what the recipe names, lets `work` be done in the directory, and writes its page. */
+async function inDirectory<T>(options: RunOptions, work: (world: World) => Promise<T>): Promise<T> {
   const { recipe, directory } = options;
   const run = new RunDirectory(directory);
   await run.writeConfig(recipe);
   if (recipe.run.tensorboard) run.writeEvents();
   const opened = await openWorld({ ...options, run });
   try {
-    const last = await train(opened.world);
+    const done = await work(opened.world);
     await writeFile(run.file("index.html"), exportPage([directory]));
-    return last;
+    return done;
   } finally {
     await opened.close();
   }
+}
+
+/** Trains in a directory, which may hold the beginning of the run, and returns the last evaluation. */
+export function trainInDirectory(options: RunOptions): Promise<Metrics> {
+  return inDirectory(options, train);
+}
+
+/**
+ * Evaluates on the held-out problems and trains nothing.
+ * @param from a run whose last checkpoint is evaluated; null for the model as it is
+ */
+export function evaluateInDirectory(options: RunOptions, from: string | null): Promise<Metrics> {
+  return inDirectory(options, async (world) => {
+    if (from === null) return evaluate(world, "evaluation", 0);
+    const state = await loadCheckpoint(world, new RunDirectory(from));
+    if (state === null) throw new Error(`${from} has no checkpoint`);
+    return evaluate(world, "evaluation", state.step);
+  });
 }
 
 /** What changed over a run, in a few lines. */

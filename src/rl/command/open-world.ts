@@ -5,6 +5,7 @@ import { BACKENDS } from "../policies/registry.ts";
 import { gradeExact, mathGrader } from "../rollout/grade.ts";
 import { createScheduler } from "../scheduler/scheduler.ts";
 import { createService } from "../rollout/service.ts";
+import { keyOf } from "../secret.ts";
 import type { Recipe } from "../loop/recipe-schema.ts";
 import type { RunDirectory } from "../loop/run-directory.ts";
 import type { Progress, World } from "../loop/world.ts";
@@ -25,14 +26,6 @@ export interface OpenOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A key that begins with $ is the name of an environment variable. */
-function secret(text: string): string {
-  if (!text.startsWith("$")) return text;
-  const value = process.env[text.slice(1)];
-  if (value === undefined) throw new Error(`${text.slice(1)} is not in the environment`);
-  return value;
-}
-
 export async function openWorld({
   recipe,
   run,
@@ -40,11 +33,10 @@ export async function openWorld({
   serviceUrl,
   signal,
 }: OpenOptions): Promise<OpenWorld> {
-  const key = secret(recipe.service.key);
   const client = createClient({
     baseUrl: serviceUrl,
     connections: recipe.service.connections,
-    ...(key === "" ? {} : { key }),
+    ...keyOf(recipe.service.key),
   });
   const service = createService(client, {
     patienceMs: recipe.service.patienceS * 1000,
@@ -56,8 +48,13 @@ export async function openWorld({
   const context = { seed: recipe.run.seed, directory: run.path };
   const opened = await BACKENDS[backend]?.open(settings as never, context);
   if (opened === undefined) throw new Error(`there is no backend ${backend}`);
-  const { engine, renderer, fleet = [{ name: backend, sampler: engine }] } = opened;
-  const schedulerFor = (responseTokensMax: number) => createScheduler({ engines: fleet, responseTokensMax });
+  const { engine, renderer, fleet = [{ name: backend, sampler: engine }], rolloutsMax } = opened;
+  const schedulerFor = (responseTokensMax: number) =>
+    createScheduler({
+      engines: fleet,
+      responseTokensMax,
+      ...(rolloutsMax === undefined ? {} : { trajectoriesMax: rolloutsMax }),
+    });
   const scheduler = schedulerFor(Math.max(...recipe.stages.map((stage) => stage.responseTokensMax)));
   const evaluationScheduler = schedulerFor(recipe.evaluation.responseTokensMax);
   progress.note(`model: ${engine.description}; context ${engine.contextTokens} tokens`);

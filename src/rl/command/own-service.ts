@@ -13,7 +13,10 @@ const STOP_MS_MAX = 45_000;
 const LINES_KEPT = 40;
 
 /** Only Python runs: the other engines need not start. */
-const FLAGS = ["javascript", "node", "bash", "cpp"].map((id) => `--runtimes.${id}=false`);
+const FLAGS = [
+  ...["javascript", "node", "bash", "cpp"].map((id) => `--runtimes.${id}=false`),
+  "--drain.whenInputEnds=true",
+];
 
 function mainFile(): string {
   const name = import.meta.url.endsWith(".ts") ? "../../main.ts" : "../../main.js";
@@ -26,7 +29,8 @@ function mainFile(): string {
  */
 export async function startOwnService(): Promise<OwnService> {
   const child = spawn(process.execPath, [mainFile(), "serve", "--http.port", "0", ...FLAGS], {
-    stdio: ["ignore", "pipe", "pipe"],
+    // Nothing is ever written to its input; that it ends tells the service that this process is gone.
+    stdio: ["pipe", "pipe", "pipe"],
     // A terminal's interrupt is for the loop, which stops the service when it no longer needs it.
     detached: true,
   });

@@ -2,11 +2,11 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { stringify } from "yaml";
-import { readRecipe, recipeWith } from "../loop/recipe.ts";
+import { assertTrainable, readRecipe, recipeWith } from "../loop/recipe.ts";
 import type { Recipe } from "../loop/recipe-schema.ts";
 import { readArguments, type TrainArguments } from "./arguments.ts";
 import { compare } from "./compare.ts";
-import { summaryOf, trainInDirectory } from "./one-run.ts";
+import { evaluateInDirectory, summaryOf, trainInDirectory, type RunOptions } from "./one-run.ts";
 import { startOwnService } from "./own-service.ts";
 import { createProgress } from "./progress.ts";
 
@@ -17,7 +17,10 @@ started for it.
 
   --dry-run             print the resolved recipe and end
   --resume [RUN]        go on with a run directory, or with the newest one
-  --compare grpo,grpo-roc  run each over several seeds and draw them together
+  --evaluate-only       train nothing: accuracy on the held-out problems, of the model as it is or, with --resume, of a
+                        run's last checkpoint
+  --compare grpo,grpo-roc,grpo-roc-released
+                        run each over several seeds and draw them together
   --seeds N             for --compare; default 3
 `;
 
@@ -31,16 +34,45 @@ function newestRun(directory: string): string {
   return newest;
 }
 
+interface Chosen {
+  readonly recipe: Recipe;
+  readonly directory: string;
+  /** The run whose last checkpoint an evaluation is of. */
+  readonly from: string | null;
+}
+
+/** A directory of its own, named by the recipe or by the time. */
+function freshDirectory({ run }: Recipe, suffix = ""): string {
+  const now = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+  return path.join(run.directory, `${run.name || now}${suffix}`);
+}
+
 /** The recipe asked for and where its run is. */
-function choose({ file, overrides, resume }: TrainArguments): { recipe: Recipe; directory: string } {
+function choose({ file, overrides, resume, isEvaluateOnly }: TrainArguments): Chosen {
   if (resume === null) {
     const recipe = readRecipe(file, overrides);
-    const name = recipe.run.name || new Date().toISOString().slice(0, 19).replaceAll(":", "-");
-    return { recipe, directory: path.join(recipe.run.directory, name) };
+    return { recipe, directory: freshDirectory(recipe), from: null };
   }
   const directory = resume || newestRun(readRecipe(null, overrides).run.directory);
   const config = JSON.parse(readFileSync(path.join(directory, "config.json"), "utf8")) as unknown;
-  return { recipe: recipeWith(config, overrides), directory };
+  const recipe = recipeWith(config, overrides);
+  return isEvaluateOnly
+    ? { recipe, directory: freshDirectory(recipe, "-evaluation"), from: directory }
+    : { recipe, directory, from: null };
+}
+
+/** What was asked for, with a service that listens. */
+async function carryOut(asked: TrainArguments, options: RunOptions, from: string | null): Promise<void> {
+  const { recipe, directory, progress } = options;
+  if (asked.isEvaluateOnly) {
+    await evaluateInDirectory(options, from);
+  } else if (asked.compare.length > 0) {
+    for (const line of await compare(options, asked.compare, asked.seeds)) process.stdout.write(`${line}\n`);
+  } else {
+    await trainInDirectory(options);
+    for (const line of summaryOf(directory, recipe.evaluation.attempts)) progress.note(line);
+  }
+  progress.note(`curves and rollouts: ${path.join(directory, "index.html")}`);
 }
 
 /** Aborts at the first SIGINT or SIGTERM; a second one ends the process. */
@@ -61,28 +93,22 @@ export async function runTrain(argv: readonly string[]): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const { recipe, directory } = choose(asked);
+  const { recipe, directory, from } = choose(asked);
+  if (!asked.isEvaluateOnly) assertTrainable(recipe);
   if (asked.isDryRun) {
     process.stdout.write(stringify(recipe));
     return 0;
   }
-  if (asked.resume === null && existsSync(path.join(directory, "config.json")) && asked.compare.length === 0)
+  const isNew = asked.resume === null || asked.isEvaluateOnly;
+  if (isNew && existsSync(path.join(directory, "config.json")) && asked.compare.length === 0)
     throw new Error(`${directory} holds a run already: --resume ${directory} goes on with it`);
-  const say = (line: string): void => void process.stdout.write(`${line}\n`);
-  const progress = createProgress(say);
+  const progress = createProgress((line) => void process.stdout.write(`${line}\n`));
   const signal = interruption();
   const own = recipe.service.url === "" ? await startOwnService() : null;
   try {
     const serviceUrl = own?.url ?? recipe.service.url;
     progress.note(`run in ${directory}, tool calls to ${serviceUrl}`);
-    const options = { recipe, directory, serviceUrl, progress, signal };
-    if (asked.compare.length > 0) {
-      for (const line of await compare(options, asked.compare, asked.seeds)) say(line);
-    } else {
-      await trainInDirectory(options);
-      for (const line of summaryOf(directory, recipe.evaluation.attempts)) progress.note(line);
-    }
-    progress.note(`curves and rollouts: ${path.join(directory, "index.html")}`);
+    await carryOut(asked, { recipe, directory, serviceUrl, progress, signal }, from);
   } finally {
     await own?.stop();
   }

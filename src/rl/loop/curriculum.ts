@@ -42,18 +42,18 @@ export async function leftOut(world: World, stage: Stage): Promise<string[]> {
 }
 
 /**
- * The problems of a step: each once before any comes again, in an order of its own each time round.
- * @param stageStep counts from 0
+ * The next problems of a stage: each once before any comes again, in an order of its own each time round.
+ * @param drawn problems that the stage has had already
  */
-export function problemsOfStep(
+export function nextProblems(
   problems: readonly Problem[],
   count: number,
-  stageStep: number,
+  drawn: number,
   seed: readonly (string | number)[],
 ): Problem[] {
   const rounds = new Map<number, Problem[]>();
   return Array.from({ length: count }, (_, at) => {
-    const place = stageStep * count + at;
+    const place = drawn + at;
     const round = Math.floor(place / problems.length);
     const order = rounds.get(round) ?? shuffled(randomOf(...seed, "round", round), problems);
     rounds.set(round, order);

@@ -4,27 +4,34 @@ import { selectRollouts, type Selection } from "../algorithm/select.ts";
 import type { Metrics } from "../ports.ts";
 import { scoredOf, type Trajectory } from "../rollout/trajectory.ts";
 import type { Problem } from "../tasks/problem.ts";
+import type { GroupsInFlight } from "./groups-in-flight.ts";
 import type { Stage } from "./recipe-schema.ts";
-import { rolloutMetrics, selectionMetrics } from "./rollout-metrics.ts";
+import { offPolicyMetrics, rolloutMetrics, selectionMetrics } from "./rollout-metrics.ts";
 import { transcriptLine } from "./transcript.ts";
 import { rollOutGroup, type World } from "./world.ts";
 
 type Groups = readonly (readonly Trajectory[])[];
 
-/** @param step counts policy steps of the whole run from 1 */
-export async function policyStep(
-  world: World,
-  stage: Stage,
-  step: number,
-  problems: readonly Problem[],
-): Promise<Metrics> {
+export interface StepRequest {
+  readonly stage: Stage;
+  /** Policy steps of the whole run, counted from 1. */
+  readonly step: number;
+  /** Groups that earlier steps began; the step begins its own among them. */
+  readonly inFlight: GroupsInFlight;
+  /** What to begin. */
+  readonly problems: readonly Problem[];
+  /** Nothing is carried over from it. */
+  readonly isLast: boolean;
+}
+
+export async function policyStep(world: World, request: StepRequest): Promise<Metrics> {
+  const { stage, step, inFlight } = request;
   const { algorithm, run } = world.recipe;
-  const count = algorithm.groupSize * (algorithm.kind === "grpo-roc" ? algorithm.oversampling : 1);
   const startedAt = performance.now();
-  const groups = await Promise.all(
-    problems.map((problem) => rollOutGroup(world, problem, count, samplingOf(world, stage), ["rl", step])),
-  );
+  const groups = await sampleGroups(world, request);
   const sampledAt = performance.now();
+  // What is carried over goes on with the new weights.
+  if (inFlight.size > 0) await world.scheduler.hold();
   const selection = selectRollouts(
     groups.map((group) => group.map(scoredOf)),
     { ...algorithm, keep: algorithm.groupSize },
@@ -32,6 +39,7 @@ export async function policyStep(
   );
   const learned = await learn(world, step, groups, selection);
   const version = await world.engine.publish();
+  if (inFlight.size > 0) world.scheduler.resume();
   const endedAt = performance.now();
   const rollouts = rolloutMetrics(groups.flat());
   const { metrics: scheduled, timeline } = world.scheduler.endStep();
@@ -42,6 +50,7 @@ export async function policyStep(
     ...selectionMetrics(selection),
     ...scheduled,
     ...learned,
+    ...(stage.carryOver === 0 ? {} : offPolicyMetrics(groups.flat(), inFlight.size)),
     "sampling_client/step": version,
     "timing_s/gen": (sampledAt - startedAt) / 1000,
     "timing_s/update_actor": (endedAt - sampledAt) / 1000,
@@ -49,6 +58,25 @@ export async function policyStep(
     "tool/calls_per_s": (rollouts["tool/calls"] ?? 0) / ((sampledAt - startedAt) / 1000),
     "perf/throughput": (rollouts["progress/total_tokens"] ?? 0) / ((endedAt - startedAt) / 1000),
   };
+}
+
+/** Begins the step's groups and waits for as many as it takes, among them those that have been carried long enough. */
+async function sampleGroups(
+  world: World,
+  { stage, step, inFlight, problems, isLast }: StepRequest,
+): Promise<Groups> {
+  const { groupSize, kind, oversampling, prompts } = world.recipe.algorithm;
+  const count = groupSize * (kind === "grpo-roc" ? oversampling : 1);
+  const signals = [inFlight.signal, ...(world.signal === undefined ? [] : [world.signal])];
+  const within = { ...world, signal: AbortSignal.any(signals) };
+  for (const problem of problems)
+    inFlight.begin(
+      problem,
+      step,
+      rollOutGroup(within, problem, count, samplingOf(world, stage), ["rl", step]),
+    );
+  if (stage.carryOver === 0 || isLast) return inFlight.take(inFlight.size, 0);
+  return inFlight.take(prompts, step - stage.carryStepsMax + 1);
 }
 
 function samplingOf(world: World, { turnsMax, responseTokensMax, temperature }: Stage) {

@@ -147,6 +147,19 @@ const StageSchema = Type.Object(
       1024,
       "Drop problems solved in each of this many attempts before the stage; 0 keeps all.",
     ),
+    carryOver: whole(
+      0,
+      0,
+      100_000,
+      "Groups begun beyond `algorithm.prompts`: a step ends once that many are complete, the others go on in the next. 0 waits for all.",
+    ),
+    carryStepsMax: whole(2, 1, 100, "Steps after which a group that is carried over is waited for."),
+    sliceTokens: whole(
+      512,
+      1,
+      1_000_000,
+      "With `carryOver`: tokens of a turn between which new weights may come in.",
+    ),
     integerAnswers: flag(false, "Only problems whose answer is an integer."),
     until: Type.Optional(
       Type.Object(

@@ -52,8 +52,8 @@ function checkTogether(recipe: Recipe): void {
     throw new RecipeError(
       `evaluation.passAt has ${most}, more than evaluation.attempts, which is ${evaluation.attempts}`,
     );
-  if (data.source === "file" && (data.file === "" || data.heldOutFile === ""))
-    throw new RecipeError("data.source is file: data.file and data.heldOutFile must name one each");
+  if (data.source === "file" && data.heldOutFile === "")
+    throw new RecipeError("data.source is file: data.heldOutFile must name one to evaluate on");
   if (algorithm.kind === "grpo-roc" && algorithm.oversampling < 2)
     throw new RecipeError(
       "algorithm.oversampling must be at least 2 under grpo-roc: else there is nothing to choose",
@@ -83,6 +83,16 @@ export function recipeOf(document: unknown): Recipe {
     );
   checkTogether(recipe);
   return { ...recipe, engine: { backend, ...settle(known.settings, settings, "/engine") } };
+}
+
+/** What a recipe needs besides, if it is not for an evaluation alone. @throws RecipeError */
+export function assertTrainable({ engine, data }: Recipe): void {
+  if (BACKENDS[engine.backend]?.trains === false)
+    throw new RecipeError(
+      `engine.backend ${engine.backend} cannot be trained; --evaluate-only evaluates it on the held-out problems`,
+    );
+  if (data.source === "file" && data.file === "")
+    throw new RecipeError("data.source is file: data.file must name one to train on");
 }
 
 /** A recipe with `a.b=c` words over it, the later ones over the earlier. */

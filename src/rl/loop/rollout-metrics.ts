@@ -83,3 +83,22 @@ export function selectionMetrics(selection: Selection): Record<string, number> {
     "down_sampling/after_sampling_trace_num": kept.length,
   };
 }
+
+/**
+ * How old the weights were that wrote what is learned from: versions behind the newest of them, over all tokens.
+ * @param inFlight groups that are carried over
+ */
+export function offPolicyMetrics(all: readonly Trajectory[], inFlight: number): Record<string, number> {
+  const segments = all.flatMap((one) => one.segments);
+  const newest = segments.reduce((most, { weightsVersion }) => Math.max(most, weightsVersion), 0);
+  const tokens = segments.reduce((sum, { from, to }) => sum + to - from, 0);
+  const ages = segments.map(({ from, to, weightsVersion }) => (to - from) * (newest - weightsVersion));
+  return {
+    "off_policy/mean": ages.reduce((sum, age) => sum + age, 0) / Math.max(1, tokens),
+    "off_policy/max": segments.reduce(
+      (most, { weightsVersion }) => Math.max(most, newest - weightsVersion),
+      0,
+    ),
+    "off_policy/in_flight": inFlight,
+  };
+}

@@ -1,7 +1,7 @@
 /** A rollout for people and for the viewer: one line of a transcript file. */
 import { writtenTokens } from "../algorithm/advantages.ts";
 import type { Renderer } from "../ports.ts";
-import { responseTokens, type Trajectory } from "../rollout/trajectory.ts";
+import { responseTokens, weightsVersions, type Trajectory } from "../rollout/trajectory.ts";
 
 /** Where a rollout stood in its step. */
 export interface TranscriptPlace {
@@ -16,9 +16,11 @@ export interface TranscriptPlace {
 export interface TranscriptLine
   extends
     TranscriptPlace,
-    Pick<Trajectory, "problem" | "turns" | "ending" | "answer" | "reward" | "excluded" | "weightsVersions"> {
+    Pick<Trajectory, "problem" | "turns" | "ending" | "answer" | "reward" | "excluded" | "segments"> {
   /** All of it, opening and tool responses included. */
   readonly text: string;
+  /** Of the weights that wrote the first and the last of it. */
+  readonly weightsVersions: readonly [first: number, last: number];
   readonly tokens: { readonly prompt: number; readonly response: number; readonly written: number };
 }
 
@@ -27,7 +29,7 @@ export function transcriptLine(
   place: TranscriptPlace,
   renderer: Renderer,
 ): TranscriptLine {
-  const { problem, turns, ending, answer, reward, excluded, weightsVersions, promptTokens } = trajectory;
+  const { problem, turns, ending, answer, reward, excluded, segments, promptTokens } = trajectory;
   return {
     ...place,
     problem: { id: problem.id, family: problem.family, prompt: problem.prompt, answer: problem.answer },
@@ -42,6 +44,7 @@ export function transcriptLine(
       response: responseTokens(trajectory),
       written: writtenTokens(trajectory),
     },
-    weightsVersions,
+    segments,
+    weightsVersions: weightsVersions(trajectory),
   };
 }

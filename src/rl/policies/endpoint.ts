@@ -74,6 +74,7 @@ export function refused(name: string, path: string, answer: Answer): EngineError
   const said = saidBy(answer.bytes);
   return new EngineError(`${name}${path} answered ${answer.status}${said === "" ? "" : `: ${said}`}`, {
     retryable: isRetryableStatus(answer.status),
+    status: answer.status,
   });
 }
 

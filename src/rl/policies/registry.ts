@@ -5,6 +5,7 @@
 import { Type, type Static, type TObject } from "typebox";
 import type { Engine, Renderer } from "../ports.ts";
 import type { FleetEngine } from "../scheduler/ports.ts";
+import { OpenAiSettings } from "./openai/settings.ts";
 import { TinkerSettings } from "./tinker/settings.ts";
 
 export interface Opened {
@@ -13,6 +14,8 @@ export interface Opened {
   readonly renderer: Renderer;
   /** Where rollouts are sampled. Default: the engine itself. */
   readonly fleet?: readonly FleetEngine[];
+  /** Rollouts on one engine at a time, at most. Default: as many as its KV cache allows. */
+  readonly rolloutsMax?: number;
 }
 
 export interface BackendContext {
@@ -24,6 +27,8 @@ export interface BackendContext {
 interface Backend {
   /** Settings besides `backend`, with defaults and descriptions. */
   readonly settings: TObject;
+  /** Whether its models can be trained; others can be evaluated. */
+  readonly trains: boolean;
   open(settings: never, context: BackendContext): Promise<Opened>;
 }
 
@@ -52,6 +57,7 @@ const EmbeddedSettings = Type.Object(
 export const BACKENDS: Readonly<Record<string, Backend>> = {
   embedded: {
     settings: EmbeddedSettings,
+    trains: true,
     async open({ replicas, ...shape }: Static<typeof EmbeddedSettings>, { seed }) {
       const [{ createEmbeddedEngine }, { createTinyRenderer, TINY_VOCABULARY }] = await Promise.all([
         import("./embedded/engine.ts"),
@@ -68,9 +74,18 @@ export const BACKENDS: Readonly<Record<string, Backend>> = {
   },
   tinker: {
     settings: TinkerSettings,
+    trains: true,
     async open(settings: TinkerSettings, context) {
       const { openTinkerBackend } = await import("./tinker/backend.ts");
       return openTinkerBackend(settings, context);
+    },
+  },
+  openai: {
+    settings: OpenAiSettings,
+    trains: false,
+    async open(settings: OpenAiSettings) {
+      const { openOpenAiBackend } = await import("./openai/backend.ts");
+      return openOpenAiBackend(settings);
     },
   },
 };

@@ -2,11 +2,11 @@
  * One rollout, from the problem to its reward. Tokens are only ever appended, so what was sampled is what is trained
  * on; a tool response has mask 0. Rollouts know nothing of each other: none waits for another.
  */
-import { EngineError, type Renderer, type Sample, type Sampler } from "../ports.ts";
+import { EngineError, type Piece, type Renderer, type Sample, type Sampler } from "../ports.ts";
 import { hashOf } from "../random.ts";
 import type { Problem } from "../tasks/problem.ts";
 import type { Env } from "./env.ts";
-import type { Ending, Trajectory, TurnRecord } from "./trajectory.ts";
+import type { Ending, Segment, Trajectory, TurnRecord } from "./trajectory.ts";
 
 export interface RolloutLimits {
   /** Turns that the model may write. */
@@ -34,6 +34,7 @@ class Trail {
   readonly mask: number[];
   readonly logprobs: number[];
   readonly promptTokens: number;
+  readonly segments: Segment[] = [];
 
   constructor(opening: readonly number[]) {
     this.tokens = [...opening];
@@ -43,18 +44,28 @@ class Trail {
   }
 
   /** What the model wrote. */
-  write({ tokens, logprobs }: Sample): void {
+  write({ tokens, logprobs, weightsVersion, pieces }: Sample): void {
     if (tokens.length !== logprobs.length || !logprobs.every(Number.isFinite))
       throw new EngineError(
         `the engine's reply is unusable: ${tokens.length} tokens, ${logprobs.filter(Number.isFinite).length} finite log probabilities`,
         { retryable: false },
       );
+    for (const piece of pieces ?? [{ tokens: tokens.length, weightsVersion }]) this.#addSegment(piece);
     for (const [at, token] of tokens.entries()) this.#add(token, 1, logprobs[at] ?? 0);
   }
 
   /** What the environment put in. */
   show(tokens: readonly number[]): void {
     for (const token of tokens) this.#add(token, 0, 0);
+  }
+
+  /** The next tokens are of this version. */
+  #addSegment({ tokens, weightsVersion }: Piece): void {
+    const last = this.segments.at(-1);
+    const from = Math.max(this.tokens.length, last?.to ?? 0);
+    if (last?.to === from && last.weightsVersion === weightsVersion)
+      this.segments.splice(-1, 1, { ...last, to: from + tokens });
+    else this.segments.push({ from, to: from + tokens, weightsVersion });
   }
 
   #add(token: number, mask: 0 | 1, logprob: number): void {
@@ -71,7 +82,6 @@ interface Ended {
   readonly answer: string | null;
   readonly answers: number;
   readonly serviceFailed: string | null;
-  readonly weightsVersions: readonly [number, number];
 }
 
 /** Turn by turn until the rollout ends; the trail has its tokens then. */
@@ -79,7 +89,6 @@ async function takeTurns(trail: Trail, options: RolloutOptions): Promise<Ended> 
   const { sampler, renderer, env, limits, signal } = options;
   const end = Math.min(sampler.contextTokens, trail.promptTokens + limits.responseTokensMax);
   const turns: TurnRecord[] = [];
-  let versions: [number, number] | null = null;
   let answer: string | null = null;
   let answers = 0;
   const over = (ending: Ending, serviceFailed: string | null = null): Ended => ({
@@ -88,7 +97,6 @@ async function takeTurns(trail: Trail, options: RolloutOptions): Promise<Ended> 
     answer,
     answers,
     serviceFailed,
-    weightsVersions: versions ?? [0, 0],
   });
 
   while (trail.tokens.length < end) {
@@ -105,7 +113,6 @@ async function takeTurns(trail: Trail, options: RolloutOptions): Promise<Ended> 
       signal === undefined ? {} : { signal },
     );
     trail.write(sample);
-    versions = [versions?.[0] ?? sample.weightsVersion, sample.weightsVersion];
     const turn = renderer.parse(sample.tokens);
     const isLast = sample.stopReason === "length" || turn.toolCalls.length === 0;
     answer = turn.answer ?? answer;
@@ -127,8 +134,8 @@ const NOTHING_DONE = { calls: [], serviceFailed: null } as const;
 export async function rollOut(problem: Problem, options: RolloutOptions): Promise<Trajectory> {
   const trail = new Trail(options.renderer.open({ system: options.system, prompt: problem.prompt }));
   const { serviceFailed, ...ended } = await takeTurns(trail, options);
-  const { tokens, mask, logprobs, promptTokens } = trail;
-  const record = { problem, tokens, mask, logprobs, promptTokens, ...ended };
+  const { tokens, mask, logprobs, promptTokens, segments } = trail;
+  const record = { problem, tokens, mask, logprobs, promptTokens, segments, ...ended };
   if (serviceFailed !== null) return { ...record, reward: null, excluded: serviceFailed };
   // An answer in a rollout that was cut is none: it keeps its 0, and nobody is asked.
   const { reward, detail } = await options.env.conclude(ended.ending === "finished" ? ended.answer : null);

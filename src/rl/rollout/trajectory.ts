@@ -16,6 +16,13 @@ export interface TurnRecord {
   readonly calls: readonly ToolRecord[];
 }
 
+/** Tokens `from` to `to`, without that one, which one version of the weights wrote. */
+export interface Segment {
+  readonly from: number;
+  readonly to: number;
+  readonly weightsVersion: number;
+}
+
 export interface Trajectory {
   readonly problem: Problem;
   /** Everything, from the opening to the last token. */
@@ -35,8 +42,8 @@ export interface Trajectory {
   readonly reward: number | null;
   /** Why the rollout may not be scored: the service failed it. */
   readonly excluded: string | null;
-  /** Versions of the weights that wrote its first and last turn. */
-  readonly weightsVersions: readonly [first: number, last: number];
+  /** Who wrote what, in the order of the tokens; `logprobs` are of the weights that wrote each. */
+  readonly segments: readonly Segment[];
 }
 
 export function callsOf({ turns }: Trajectory): ToolRecord[] {
@@ -46,6 +53,11 @@ export function callsOf({ turns }: Trajectory): ToolRecord[] {
 /** Tokens after the opening, tool responses included. */
 export function responseTokens({ tokens, promptTokens }: Trajectory): number {
   return tokens.length - promptTokens;
+}
+
+/** Versions of the weights that wrote its first and its last token; zeros when it has none. */
+export function weightsVersions({ segments }: Pick<Trajectory, "segments">): [first: number, last: number] {
+  return [segments[0]?.weightsVersion ?? 0, segments.at(-1)?.weightsVersion ?? 0];
 }
 
 /** What the algorithm looks at. */

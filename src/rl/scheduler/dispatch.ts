@@ -5,8 +5,7 @@
 import { EngineAccount, type Holding } from "./engine-account.ts";
 import { createLengthModel, type LengthModel } from "./length-model.ts";
 import type { Clock, FleetEngine } from "./ports.ts";
-import { StepTally } from "./step-tally.ts";
-import { Timeline, type TimelineEvent } from "./timeline.ts";
+import { StepRecord } from "./step-record.ts";
 
 /** A trajectory moves when its engine has more turns than the idlest by this factor and by this number. */
 const SKEW_FACTOR = 1.5;
@@ -49,8 +48,7 @@ interface WaitingTurn {
 export class Dispatch {
   readonly #options: DispatchOptions;
   readonly #accounts: readonly EngineAccount[];
-  readonly #timeline = new Timeline();
-  #tally = new StepTally();
+  readonly #record: StepRecord;
   #model: LengthModel;
   #queue: Queued[] = [];
   #waiting: WaitingTurn[] = [];
@@ -58,7 +56,6 @@ export class Dispatch {
   /** Response lengths of rollouts that ended, in the step before and in this one. */
   #lengthsBefore: readonly number[] = [];
   #lengths: number[] = [];
-  #stepStartedAt: number;
   #isHeld = false;
   #onQuiet: (() => void)[] = [];
   #cancelPoll: (() => void) | null = null;
@@ -68,7 +65,12 @@ export class Dispatch {
     this.#options = options;
     this.#accounts = options.engines.map((engine) => new EngineAccount(engine));
     this.#model = createLengthModel([], [], options.responseTokensMax);
-    this.#stepStartedAt = options.clock.now();
+    this.#record = new StepRecord({
+      accounts: this.#accounts,
+      clock: options.clock,
+      pollMs: options.pollMs,
+      queued: () => this.#queue.length,
+    });
     if (this.#accounts.some(({ isUnasked }) => isUnasked)) void this.#observe();
   }
 
@@ -115,7 +117,7 @@ export class Dispatch {
   ended(ticket: Ticket, written: number | null): void {
     ticket.home.end(ticket, written, this.#now());
     ticket.isWhole = written !== null;
-    if (written !== null) this.#tally.turns += 1;
+    if (written !== null) this.#record.tally.turns += 1;
     if (this.#isHeld && this.#accounts.every(({ running }) => running === 0)) {
       for (const quiet of this.#onQuiet.splice(0)) quiet();
     }
@@ -125,7 +127,7 @@ export class Dispatch {
   /** The engine failed the turn of `ticket`, for a reason that is its own. */
   failed({ home }: Ticket, reason: string): void {
     const now = this.#now();
-    if (home.isUp(now)) this.#note("down", home, reason);
+    if (home.isUp(now)) this.#record.note("down", home, reason);
     home.fail(now);
   }
 
@@ -136,27 +138,29 @@ export class Dispatch {
     // One that was given up says nothing about lengths.
     if (ticket.isWhole) this.#lengths.push(ticket.tokens - ticket.promptTokens);
     if (this.#lengths.length % LEARN_EVERY === 0 && this.#queue.length > 0) this.#learn();
-    this.#tally.trajectories += 1;
+    this.#record.tally.trajectories += 1;
     home.credit.ended({ inFlight: home.holdings.size, isBinding: this.#queue.length > 0, now: this.#now() });
     home.holdings.delete(ticket);
     this.#pump();
   }
 
-  endStep(): { readonly metrics: Record<string, number>; readonly timeline: ReturnType<Timeline["take"]> } {
-    const metrics = {
-      ...this.#tally.metrics(),
-      "scheduler/length_model/mean": this.#model.mean,
-      "scheduler/length_model/observed": Number(this.#model.isObserved),
-    };
+  endStep(): ReturnType<StepRecord["take"]> {
+    const { metrics, timeline } = this.#record.take();
+    const { mean, isObserved } = this.#model;
     if (this.#lengths.length > 0) {
       this.#lengthsBefore = this.#lengths;
       this.#lengths = [];
       this.#learn();
     }
-    this.#tally = new StepTally();
-    this.#stepStartedAt = this.#now();
     if (this.#queue.length === 0) this.#groups.clear();
-    return { metrics, timeline: this.#timeline.take() };
+    return {
+      metrics: {
+        ...metrics,
+        "scheduler/length_model/mean": mean,
+        "scheduler/length_model/observed": Number(isObserved),
+      },
+      timeline,
+    };
   }
 
   beginStage(responseTokensMax: number): void {
@@ -179,6 +183,7 @@ export class Dispatch {
   }
 
   stop(): void {
+    this.#record.stop();
     this.#cancelPoll?.();
     this.#cancelWake?.();
     this.#cancelPoll = null;
@@ -207,6 +212,7 @@ export class Dispatch {
       });
       signal?.addEventListener("abort", onAbort, { once: true });
       this.#poll();
+      this.#record.follow();
       this.#pump();
     });
   }
@@ -239,7 +245,7 @@ export class Dispatch {
       }
       home.waiting -= 1;
       home.begin(ticket, maxTokens, now);
-      this.#tally.turnWait.add((now - since) / 1000);
+      this.#record.tally.turnWait.add((now - since) / 1000);
       begin(home.engine);
       return false;
     });
@@ -261,8 +267,8 @@ export class Dispatch {
     ticket.home = idlest;
     idlest.holdings.add(ticket);
     idlest.waiting += 1;
-    this.#tally[isRescue ? "rescued" : "repinned"] += 1;
-    this.#note("repinned", idlest, `from ${home.engine.name}${isRescue ? ", which is down" : ""}`);
+    this.#record.tally[isRescue ? "rescued" : "repinned"] += 1;
+    this.#record.note("repinned", idlest, `from ${home.engine.name}${isRescue ? ", which is down" : ""}`);
   }
 
   #seatQueued(): void {
@@ -288,7 +294,7 @@ export class Dispatch {
         isWhole: false,
       };
       home.holdings.add(ticket);
-      this.#tally.queueWait.add((now - next.since) / 1000);
+      this.#record.tally.queueWait.add((now - next.since) / 1000);
       next.seat(ticket);
     }
   }
@@ -339,41 +345,10 @@ export class Dispatch {
         const before = account.credit.preempted;
         account.credit.observe(load, { now, fits });
         const preempted = account.credit.preempted - before;
-        this.#tally.preemptions += preempted;
-        if (preempted > 0) this.#note("preempted", account, `${preempted} requests`);
+        this.#record.tally.preemptions += preempted;
+        if (preempted > 0) this.#record.note("preempted", account, `${preempted} requests`);
       }),
     );
-    this.#sample();
     this.#pump();
-  }
-
-  #sample(): void {
-    const now = this.#now();
-    const samples = this.#accounts.map((account) => {
-      const { engine, running, waiting, holdings, kvTokens, kvUsage, credit } = account;
-      const liveTokens = account.live(now);
-      this.#tally.inFlight.add(holdings.size);
-      this.#tally.running.add(running);
-      this.#tally.credit.add(credit.value);
-      this.#tally.kvUsage.add(kvUsage ?? liveTokens / kvTokens);
-      return {
-        kind: "sample" as const,
-        at: now - this.#stepStartedAt,
-        engine: engine.name,
-        running,
-        waiting,
-        acting: holdings.size - running - waiting,
-        queued: this.#queue.length,
-        liveTokens: Math.round(liveTokens),
-        kvTokens: kvTokens === Infinity ? null : kvTokens,
-        kvUsage,
-        credit: credit.value,
-      };
-    });
-    this.#timeline.addRound(samples);
-  }
-
-  #note(kind: TimelineEvent["kind"], { engine }: EngineAccount, detail: string): void {
-    this.#timeline.addEvent({ kind, at: this.#now() - this.#stepStartedAt, engine: engine.name, detail });
   }
 }

@@ -12,8 +12,18 @@ import type { FleetEngine } from "./ports.ts";
 const ADMIT_BELOW = 0.8;
 /** Share of the KV cache that forecasts may add up to: the rest is for what they get wrong, and for prefixes. */
 const PROMISED = 0.85;
-/** Tokens that a turn is expected to write before any was seen. */
-const TURN_TOKENS_EXPECTED = 512;
+/**
+ * While no lengths are known: share of the KV cache up to which rollouts are let in beyond the safe number, and how
+ * many times the safe number they may be. Those that have just begun are short, and by the time they are not, so many
+ * have ended that lengths are known.
+ */
+const UNKNOWN_FILL = 0.3;
+const UNKNOWN_OVER = 4;
+/** What a turn is expected to write is the mean of so many at most, and of so many of this length before any was seen. */
+const TURNS_REMEMBERED = 4096;
+const TURNS_ASSUMED = 16;
+const TURN_TOKENS_ASSUMED = 512;
+/** Weight of one turn in the speed of turns. */
 const EWMA = 0.05;
 /** Time for which an engine that failed is left alone; doubles with each failure in a row. Milliseconds. */
 const REST_MS = 1000;
@@ -43,7 +53,8 @@ export class EngineAccount {
   kvUsage: number | null = null;
   downUntil = -Infinity;
   #failures = 0;
-  #turnTokens: number | null = null;
+  #turns = TURNS_ASSUMED;
+  #turnTokens = TURNS_ASSUMED * TURN_TOKENS_ASSUMED;
   /** Tokens per millisecond of one turn. */
   #speed = 0;
 
@@ -86,7 +97,14 @@ export class EngineAccount {
     if (this.kvTokens === Infinity) return true;
     if ((this.kvUsage ?? 0) > ADMIT_BELOW) return false;
     if (this.live(now) + promptTokens > ADMIT_BELOW * this.kvTokens) return false;
-    return this.peak(model, now, promptTokens) <= this.promised;
+    if (this.peak(model, now, promptTokens) <= this.promised) return true;
+    return !model.isObserved && this.#isEarly(promptTokens, model.responseMax, now);
+  }
+
+  /** Whether one more may come although nothing is known of its length. */
+  #isEarly(promptTokens: number, responseMax: number, now: number): boolean {
+    if (this.live(now) + promptTokens > UNKNOWN_FILL * this.kvTokens) return false;
+    return (this.holdings.size + 1) * (promptTokens + responseMax) <= UNKNOWN_OVER * this.kvTokens;
   }
 
   /** Tokens that the forecast may come to. */
@@ -96,7 +114,7 @@ export class EngineAccount {
 
   /** Tokens to reserve for a turn from `promptTokens` on. */
   need(promptTokens: number, maxTokens: number): number {
-    return promptTokens + Math.min(maxTokens, Math.ceil(this.#turnTokens ?? TURN_TOKENS_EXPECTED));
+    return promptTokens + Math.min(maxTokens, Math.ceil(this.#turnTokens / this.#turns));
   }
 
   fits(need: number): boolean {
@@ -120,9 +138,18 @@ export class EngineAccount {
     if (written === null) return;
     holding.tokens += written;
     this.#failures = 0;
-    this.#turnTokens = blend(this.#turnTokens ?? written, written);
+    this.#sawTurn(written);
     const speed = written / Math.max(1, now - running.startedAt);
-    this.#speed = this.#speed === 0 ? speed : blend(this.#speed, speed);
+    this.#speed = this.#speed === 0 ? speed : this.#speed + EWMA * (speed - this.#speed);
+  }
+
+  /** Over a whole step's turns and more: the last ones of a step are the long ones, and alone would tell too much. */
+  #sawTurn(written: number): void {
+    this.#turns += 1;
+    this.#turnTokens += written;
+    if (this.#turns <= TURNS_REMEMBERED) return;
+    this.#turns /= 2;
+    this.#turnTokens /= 2;
   }
 
   /** The engine failed a turn. It is left alone for a while, longer each time. */
@@ -136,8 +163,4 @@ export class EngineAccount {
     if (running === null) return tokens;
     return tokens + Math.min(running.maxTokens, this.#speed * (now - running.startedAt));
   }
-}
-
-function blend(old: number, seen: number): number {
-  return old + EWMA * (seen - old);
 }

@@ -9,6 +9,7 @@
 import {
   EngineError,
   type Metrics,
+  type Piece,
   type Sample,
   type SampleOptions,
   type SampleRequest,
@@ -19,18 +20,21 @@ import { Dispatch, type Ticket } from "./dispatch.ts";
 import { MACHINE_CLOCK, type Clock, type FleetEngine } from "./ports.ts";
 import type { TimelineEntry } from "./timeline.ts";
 
-export interface SchedulerOptions {
-  /** At least one; names are unique. */
-  readonly engines: readonly FleetEngine[];
+export interface StageBounds {
   /** Tokens after the opening of a rollout, at most. */
   readonly responseTokensMax: number;
-  /** Trajectories on one engine at a time, at most. Default: as many as its KV cache allows. */
-  readonly trajectoriesMax?: number;
   /**
    * A longer turn is asked for in pieces of so many tokens, between which it can be held or moved. Default: whole
    * turns. Engines with a prefix cache continue a piece at next to no cost.
    */
   readonly sliceTokens?: number;
+}
+
+export interface SchedulerOptions extends StageBounds {
+  /** At least one; names are unique. */
+  readonly engines: readonly FleetEngine[];
+  /** Trajectories on one engine at a time, at most. Default: as many as its KV cache allows. */
+  readonly trajectoriesMax?: number;
   /** How often engines are asked for their load. Milliseconds; default 2500. */
   readonly pollMs?: number;
   /** For how long a turn is tried while engines fail. Milliseconds; default 600,000. */
@@ -67,7 +71,7 @@ export interface Scheduler {
   /** The step is over: its rollouts' lengths are what the next step is planned with. */
   endStep(): StepReport;
   /** Lengths are bounded otherwise from now on: nothing is known about them. */
-  beginStage(responseTokensMax: number): void;
+  beginStage(stage: StageBounds): void;
   /**
    * Lets no turn begin and resolves when none runs, as for new weights. Trajectories in flight stay, and go on with
    * `resume`: rollouts that are carried over to the next step.
@@ -119,7 +123,8 @@ async function sampleOnce(
 }
 
 export function createScheduler(options: SchedulerOptions): Scheduler {
-  const { engines, sliceTokens = Infinity, patienceMs = 600_000, clock = MACHINE_CLOCK } = options;
+  const { engines, patienceMs = 600_000, clock = MACHINE_CLOCK } = options;
+  let { sliceTokens = Infinity } = options;
   if (engines.length === 0) throw new RangeError("a scheduler needs at least one engine");
   const contextTokens = Math.min(...engines.map(({ sampler }) => sampler.contextTokens));
   const dispatch = new Dispatch({
@@ -133,16 +138,17 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   async function sampleTurn(ticket: Ticket, request: SampleRequest, signal?: AbortSignal): Promise<Sample> {
     const tokens: number[] = [];
     const logprobs: number[] = [];
-    let weightsVersion = Infinity;
+    const pieces: Piece[] = [];
     for (;;) {
       const slice = nextSlice(request, tokens, sliceTokens);
       const sample = await sampleOnce(dispatch, ticket, slice, { patienceMs, clock, signal });
       tokens.push(...sample.tokens);
       logprobs.push(...sample.logprobs);
-      // Pieces may be of different weights; a turn counts as old as its oldest.
-      weightsVersion = Math.min(weightsVersion, sample.weightsVersion);
-      if (sample.stopReason === "stop" || tokens.length >= request.maxTokens)
-        return { tokens, logprobs, stopReason: sample.stopReason, weightsVersion };
+      pieces.push({ tokens: sample.tokens.length, weightsVersion: sample.weightsVersion });
+      if (sample.stopReason === "stop" || tokens.length >= request.maxTokens) {
+        const weightsVersion = Math.min(...pieces.map((piece) => piece.weightsVersion));
+        return { tokens, logprobs, stopReason: sample.stopReason, weightsVersion, pieces };
+      }
     }
   }
 
@@ -158,7 +164,10 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       };
     },
     endStep: () => dispatch.endStep(),
-    beginStage: (responseTokensMax) => dispatch.beginStage(responseTokensMax),
+    beginStage(stage) {
+      sliceTokens = stage.sliceTokens ?? Infinity;
+      dispatch.beginStage(stage.responseTokensMax);
+    },
     hold: () => dispatch.hold(),
     resume: () => dispatch.resume(),
     close: () => dispatch.stop(),

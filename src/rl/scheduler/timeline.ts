@@ -3,7 +3,7 @@
 /** One engine at one moment. */
 export interface TimelineSample {
   readonly kind: "sample";
-  /** Milliseconds since the step began. */
+  /** Milliseconds since the step's first rollout was asked for. */
   readonly at: number;
   readonly engine: string;
   /** Turns being computed; turns held back; trajectories that are in a tool call. */
@@ -29,27 +29,33 @@ export interface TimelineEvent {
 
 export type TimelineEntry = TimelineSample | TimelineEvent;
 
-/** A step's samples are thinned to every second one when there are more. */
-const SAMPLES_MAX = 4000;
+/** A step's rounds are thinned to every second one when there are more, and are half as frequent from then on. */
+const ROUNDS_MAX = 256;
 const EVENTS_MAX = 2000;
 
 export class Timeline {
-  #samples: TimelineSample[] = [];
+  #rounds: (readonly TimelineSample[])[] = [];
   #events: TimelineEvent[] = [];
-  #round = 0;
-  /** Every how many rounds one is kept. */
-  #every = 1;
+  readonly #firstPaceMs: number;
+  #paceMs: number;
+
+  /** @param paceMs milliseconds between two rounds of samples at the beginning of a step */
+  constructor(paceMs: number) {
+    this.#firstPaceMs = paceMs;
+    this.#paceMs = paceMs;
+  }
+
+  /** Time until the next round. Milliseconds. */
+  get paceMs(): number {
+    return this.#paceMs;
+  }
 
   /** One sample of each engine. */
   addRound(samples: readonly TimelineSample[]): void {
-    this.#round += 1;
-    if (this.#round % this.#every !== 0) return;
-    this.#samples.push(...samples);
-    if (this.#samples.length <= SAMPLES_MAX) return;
-    this.#every *= 2;
-    const times = [...new Set(this.#samples.map(({ at }) => at))];
-    const kept = new Set(times.filter((_, index) => index % 2 === 1));
-    this.#samples = this.#samples.filter(({ at }) => kept.has(at));
+    this.#rounds.push(samples);
+    if (this.#rounds.length <= ROUNDS_MAX) return;
+    this.#rounds = this.#rounds.filter((_, index) => index % 2 === 0);
+    this.#paceMs *= 2;
   }
 
   addEvent(event: TimelineEvent): void {
@@ -58,11 +64,10 @@ export class Timeline {
 
   /** Everything since the last time, by time. */
   take(): TimelineEntry[] {
-    const all = [...this.#samples, ...this.#events].sort((left, right) => left.at - right.at);
-    this.#samples = [];
+    const all = [...this.#rounds.flat(), ...this.#events].sort((left, right) => left.at - right.at);
+    this.#rounds = [];
     this.#events = [];
-    this.#round = 0;
-    this.#every = 1;
+    this.#paceMs = this.#firstPaceMs;
     return all;
   }
 }

@@ -33,7 +33,8 @@ export async function loadProblems(
   seed: number,
 ): Promise<LoadedProblems> {
   if (data.source === "file") {
-    const train = await readProblems({ ...data, rowsMax: data.train });
+    // For an evaluation there is none.
+    const train = data.file === "" ? [] : await readProblems({ ...data, rowsMax: data.train });
     const heldOut = await readProblems({ ...data, file: data.heldOutFile, rowsMax: data.heldOut });
     return { train, heldOut };
   }

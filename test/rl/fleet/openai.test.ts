@@ -2,8 +2,8 @@
 import Fastify, { type FastifyInstance } from "fastify";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { createChatRenderer, messagesOf } from "../../../src/rl/policies/chat-transcript.ts";
-import { createOpenAiSampler, type OpenAiSampler } from "../../../src/rl/policies/openai.ts";
+import { createChatRenderer, messagesOf } from "../../../src/rl/policies/openai/chat-transcript.ts";
+import { createOpenAiSampler, type OpenAiSampler } from "../../../src/rl/policies/openai/sampler.ts";
 import { PYTHON_TOOL } from "../../../src/rl/renderers/hermes.ts";
 
 let app: FastifyInstance;

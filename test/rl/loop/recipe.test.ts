@@ -45,7 +45,7 @@ describe("a recipe", () => {
     ["engine.backend=abacus", 'engine.backend is "abacus"; there are: embedded'],
     ["evaluation.passAt=[16]", "more than evaluation.attempts"],
     ["algorithm.oversampling=1", "at least 2"],
-    ["data.source=file", "must name one each"],
+    ["data.source=file", "data.heldOutFile must name one"],
     ["run.seed.x=1", "a single value"],
     ["=3", "no override"],
     ["run.seed=[", "no YAML"],
@@ -66,6 +66,7 @@ describe("arguments of train", () => {
       overrides: ["run.seed=2"],
       isDryRun: false,
       isHelp: false,
+      isEvaluateOnly: false,
       resume: null,
       compare: ["grpo", "grpo-roc"],
       seeds: 5,
@@ -78,10 +79,13 @@ describe("arguments of train", () => {
     expect(readArguments(["--resume", "runs/a"]).resume).toBe("runs/a");
   });
 
-  test.each([[["--sedes"]], [["--seeds", "0"]], [["--seeds"]], [["a.yaml", "b.yaml"]]])(
-    "%o are refused",
-    (argv) => {
-      expect(() => readArguments(argv)).toThrow(RecipeError);
-    },
-  );
+  test.each([
+    [["--evaluate-only", "--compare", "grpo"]],
+    [["--sedes"]],
+    [["--seeds", "0"]],
+    [["--seeds"]],
+    [["a.yaml", "b.yaml"]],
+  ])("%o are refused", (argv) => {
+    expect(() => readArguments(argv)).toThrow(RecipeError);
+  });
 });

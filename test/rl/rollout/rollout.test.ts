@@ -8,7 +8,8 @@ import { rollOut } from "../../../src/rl/rollout/rollout.ts";
 import { createService, ServiceGone, type Service } from "../../../src/rl/rollout/service.ts";
 import { responseText, type ToolOptions } from "../../../src/rl/rollout/tool.ts";
 import { scoredOf } from "../../../src/rl/rollout/trajectory.ts";
-import { arithmeticService, resultOf } from "../scripted.ts";
+import { resultOf } from "../../support/result.ts";
+import { arithmeticService } from "../scripted.ts";
 
 const tool: ToolOptions = { prelude: "", wallMs: 4000, format: "compact", responseCharactersMax: 100 };
 const full: ToolOptions = { ...tool, format: "full" };
@@ -88,7 +89,12 @@ describe("a rollout", () => {
     const written = done.tokens.filter((_, at) => done.mask[at] === 1);
     expect(renderer.decode(written)).toBe("<24p73><24+73>=97;");
     expect(done.logprobs.map((value) => value !== 0)).toEqual(done.mask.map((one) => one === 1));
-    expect(done).toMatchObject({ reward: 1, ending: "finished", answers: 1, weightsVersions: [3, 3] });
+    expect(done).toMatchObject({ reward: 1, ending: "finished", answers: 1 });
+    expect(done.segments).toEqual([
+      { from: 8, to: 15, weightsVersion: 3 },
+      { from: 19, to: 26, weightsVersion: 3 },
+      { from: 30, to: 34, weightsVersion: 3 },
+    ]);
     expect(scoredOf(done)).toMatchObject({ toolCalls: 2, toolErrors: 1, turns: 3, isExcluded: false });
   });
 

@@ -77,10 +77,24 @@ describe("admission", () => {
 
   test("nothing known: as many as fit at their longest", async () => {
     const { clock, engines, scheduler } = fleet(2, 1000);
-    const all = Promise.all(Array.from({ length: 50 }, (_, at) => oneTurn(scheduler, `r${at}`)));
+    const enter = async (at: number): Promise<void> => {
+      const seat = await scheduler.admit({ key: `r${at}`, group: "g", promptTokens: 100 });
+      await seat.sample({ ...REQUEST, prompt: Array.from<number>({ length: 100 }) });
+      seat.close();
+    };
+    const all = Promise.all(Array.from({ length: 50 }, (_, at) => enter(at)));
     await clock.run(clock.sleep(1));
-    // 0.85 of the cache, at 100 tokens each.
-    expect(engines.map(({ running }) => running)).toEqual([8, 8]);
+    // 0.85 of the cache, at 196 tokens each.
+    expect(engines.map(({ running }) => running)).toEqual([4, 4]);
+    await clock.run(all);
+  });
+
+  test("nothing known and all of them short yet: more, up to four times as many", async () => {
+    const { clock, engines, scheduler } = fleet(2, 10_000);
+    const all = Promise.all(Array.from({ length: 1000 }, (_, at) => oneTurn(scheduler, `r${at}`)));
+    await clock.run(clock.sleep(1));
+    // 85 fit at 100 tokens each.
+    expect(engines.map(({ runningMost }) => runningMost)).toEqual([400, 400]);
     await clock.run(all);
   });
 
@@ -97,17 +111,18 @@ describe("admission", () => {
     expect(scheduler.endStep().metrics["scheduler/length_model/mean"]).toBeCloseTo(16, -1);
     expect(engines[0]?.runningMost).toBeGreaterThan(30);
     expect(engines[0]?.runningMost).toBeLessThanOrEqual(50);
-    scheduler.beginStage(96);
+    scheduler.beginStage({ responseTokensMax: 96 });
     expect(scheduler.endStep().metrics["scheduler/length_model/observed"]).toBe(0);
   });
 
   test("groups go one after the other, whoever asks first", async () => {
-    const { clock, scheduler } = fleet(1, 100);
+    const { clock, scheduler } = fleet(1, 150);
     const order: string[] = [];
+    const request = { ...REQUEST, prompt: Array.from<number>({ length: 50 }) };
     const enter = async (group: string, key: string) => {
-      const seat = await scheduler.admit({ key, group, promptTokens: 4 });
+      const seat = await scheduler.admit({ key, group, promptTokens: 50 });
       order.push(key);
-      await seat.sample(REQUEST);
+      await seat.sample(request);
       seat.close();
     };
     await clock.run(
@@ -215,7 +230,7 @@ describe("engines", () => {
     const clear = { kvUsage: 0.3, running: 10, waiting: 0, preemptions: 0 };
     only.reported = clear;
     const step = (name: string) =>
-      clock.run(Promise.all(Array.from({ length: 100 }, (_, at) => oneTurn(scheduler, `${name}${at}`))));
+      clock.run(Promise.all(Array.from({ length: 400 }, (_, at) => oneTurn(scheduler, `${name}${at}`))));
     await step("grown");
     expect(only.runningMost).toBeGreaterThan(12);
     const before = scheduler.endStep().metrics["scheduler/credit/max"] ?? 0;
@@ -226,6 +241,34 @@ describe("engines", () => {
     expect(metrics["scheduler/preemptions"]).toBe(5);
     expect(timeline.some(({ kind }) => kind === "preempted")).toBe(true);
     expect(timeline.some(({ kind }) => kind === "sample")).toBe(true);
+  });
+
+  test("a short step is looked at finely, a long one no more often than can be drawn", async () => {
+    const { clock, engines, scheduler } = fleet(2, 100_000);
+    for (const [turnMs, least] of [
+      [400, 7],
+      [600_000, 100],
+    ] as const) {
+      for (const { sampler } of engines)
+        sampler.sample = async (request) => {
+          await clock.sleep(turnMs);
+          return {
+            tokens: request.prompt.slice(0, 1),
+            logprobs: [-1],
+            stopReason: "length",
+            weightsVersion: 1,
+          };
+        };
+      const seats = [0, 1].map((at) => scheduler.admit({ key: `r${at}`, group: "g", promptTokens: 4 }));
+      await clock.run(
+        Promise.all(seats.map(async (seat) => (await seat).sample({ ...REQUEST, maxTokens: 1 }))),
+      );
+      for (const seat of seats) (await seat).close();
+      const samples = scheduler.endStep().timeline.filter(({ kind }) => kind === "sample");
+      expect(samples.length / 2).toBeGreaterThanOrEqual(least);
+      expect(samples.length / 2).toBeLessThanOrEqual(257);
+      expect(samples[0]?.at).toBe(50);
+    }
   });
 
   test("a trajectory moves at a tool boundary when its engine is much busier than the idlest", async () => {

@@ -21,7 +21,7 @@ async function secondsOf(policy: PolicyName, setting: Setting): Promise<number> 
 }
 
 describe("over all settings the scheduler is faster than", () => {
-  test("each other way, and in each setting hardly slower than the best of them", async () => {
+  test("each other way, and in no setting slower than any of them", async () => {
     const table: Record<string, number[]> = {
       scheduler: [],
       ...Object.fromEntries(OTHERS.map((name) => [name, []])),
@@ -37,7 +37,7 @@ describe("over all settings the scheduler is faster than", () => {
       const best = Math.min(...OTHERS.map((other) => table[other]?.[at] ?? Infinity));
       return (table["scheduler"]?.[at] ?? Infinity) / best;
     });
-    expect(Math.max(...ratios), JSON.stringify(table)).toBeLessThan(1.05);
+    expect(Math.max(...ratios), JSON.stringify(table)).toBeLessThanOrEqual(1);
   });
 });
 

@@ -1,12 +1,10 @@
 /** The smallest thing that can be sampled and trained: a table of scores of each token after each other. */
 import type { WireDatum } from "../../../src/rl/tinker-wire/messages.ts";
 
-export const BIGRAM_VOCABULARY = 8;
-
 type Table = number[][];
 
-const emptyTable = (): Table =>
-  Array.from({ length: BIGRAM_VOCABULARY }, () => Array.from({ length: BIGRAM_VOCABULARY }, () => 0));
+const emptyTable = (size: number): Table =>
+  Array.from({ length: size }, () => Array.from({ length: size }, () => 0));
 
 export interface BigramState {
   readonly scores: Table;
@@ -36,17 +34,22 @@ function slope(
 }
 
 export class Bigram {
-  state: BigramState = { scores: emptyTable(), first: emptyTable(), second: emptyTable(), step: 0 };
-  #gradient = emptyTable();
+  state: BigramState;
+  readonly #vocabulary: number;
+  #gradient: Table;
   #data = 0;
 
-  constructor() {
+  constructor(vocabulary = 8) {
+    this.#vocabulary = vocabulary;
+    const empty = (): Table => emptyTable(vocabulary);
+    this.state = { scores: empty(), first: empty(), second: empty(), step: 0 };
+    this.#gradient = empty();
     for (const [from, row] of this.state.scores.entries())
       for (const to of row.keys()) row[to] = Math.sin(from * 3 + to * 7) * 0.5;
   }
 
   logprobs(from: number): number[] {
-    const row = this.state.scores[from % BIGRAM_VOCABULARY] as number[];
+    const row = this.state.scores[from % this.#vocabulary] as number[];
     const normalizer = Math.log(row.reduce((sum, score) => sum + Math.exp(score), 0));
     return row.map((score) => score - normalizer);
   }
@@ -100,7 +103,7 @@ export class Bigram {
           (Math.sqrt(square / (1 - adam.beta2 ** this.state.step)) + adam.eps);
         (scores[from] as number[])[to] = (scores[from]?.[to] ?? 0) - adam.learning_rate * move;
       }
-    this.#gradient = emptyTable();
+    this.#gradient = emptyTable(this.#vocabulary);
     this.#data = 0;
     return { norm: Math.sqrt(squares) };
   }

@@ -1,12 +1,20 @@
 /** What the two HTTP stubs share: a server on a free port of the loopback, faults on demand, what was asked. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import type { InferenceCore, InferenceSpeeds } from "./inference-core.ts";
+import type { InferenceCore, InferenceSpeeds, Write } from "./inference-core.ts";
 
 export interface StubOptions {
   readonly speeds?: Partial<InferenceSpeeds>;
   /** Bearer key that every request must carry. Default: none is asked for. */
   readonly key?: string;
   readonly model?: string;
+  /** What it writes. Default: by a table of scores. */
+  readonly write?: Write;
+  /** A port of its own choosing by default. */
+  readonly port?: number;
+  /** Adapters must be there, as a real server needs them. Default: any path is taken. */
+  readonly readsAdapters?: boolean;
 }
 
 /** Answers of the stub's next requests for a continuation, one each; then it works again. */
@@ -64,7 +72,7 @@ export function createStubServer(options: StubOptions): StubServer {
       return true;
     },
     async listen(core) {
-      const url = await app.listen({ port: 0, host: "127.0.0.1" });
+      const url = await app.listen({ port: options.port ?? 0, host: "127.0.0.1" });
       const close = async (): Promise<void> => {
         core.close();
         await app.close();
@@ -72,6 +80,13 @@ export function createStubServer(options: StubOptions): StubServer {
       return { url, core, faults, adapters, asked, close };
     },
   };
+}
+
+/** Whether a server that is given this path finds an adapter there. */
+export function hasAdapter(options: StubOptions, path: string): boolean {
+  return options.readsAdapters === true
+    ? existsSync(join(path, "adapter_config.json"))
+    : !path.includes("missing");
 }
 
 /** Aborts when the client goes before its answer. */

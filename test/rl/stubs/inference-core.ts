@@ -14,6 +14,9 @@ export interface InferenceSpeeds {
   readonly sequencesMax: number;
 }
 
+/** A whole continuation of a prompt, of which a request takes as much as it asks for. */
+export type Write = (prompt: readonly number[], seed: number | null) => readonly number[];
+
 export interface Generation {
   readonly prompt: readonly number[];
   readonly maxTokens: number;
@@ -42,6 +45,8 @@ export const DEFAULT_SPEEDS: InferenceSpeeds = {
 export const STUB_VOCABULARY = 16;
 
 interface Sequence extends Generation {
+  /** What it is to write, when somebody said it. */
+  readonly script: readonly number[] | null;
   readonly tokens: number[];
   readonly logprobs: number[];
   readonly random: () => number;
@@ -64,6 +69,8 @@ const nameNumber = (name: string): number =>
   Buffer.from(name).reduce((sum, byte) => (sum * 31 + byte) % 2 ** 31, 7);
 
 function nextToken(sequence: Sequence): { readonly token: number; readonly logprob: number } {
+  const said = sequence.script?.[sequence.tokens.length];
+  if (said !== undefined) return { token: said, logprob: -0.5 };
   const last = sequence.tokens.at(-1) ?? sequence.prompt.at(-1) ?? 0;
   const weights = nameNumber(sequence.adapter);
   const scores = Array.from({ length: STUB_VOCABULARY }, (_, token) => 3 * hash(last, token, weights));
@@ -93,8 +100,11 @@ export class InferenceCore {
   #timer: NodeJS.Timeout | null = null;
   #arrivals = 0;
 
-  constructor(speeds: Partial<InferenceSpeeds> = {}) {
+  readonly #write: Write | null;
+
+  constructor(speeds: Partial<InferenceSpeeds> = {}, write: Write | null = null) {
     this.speeds = { ...DEFAULT_SPEEDS, ...speeds };
+    this.#write = write;
   }
 
   /** Tokens in the cache. */
@@ -112,6 +122,7 @@ export class InferenceCore {
       let draws = 0;
       const sequence: Sequence = {
         ...request,
+        script: this.#write?.(request.prompt, request.seed) ?? null,
         tokens: [],
         logprobs: [],
         random: () => hash(seed, (draws += 1)),

@@ -1,5 +1,11 @@
 /** A real HTTP server that speaks the part of SGLang's API, and of its metrics, that a rollout uses. */
-import { createStubServer, goneSignal, type InferenceStub, type StubOptions } from "./http-stub.ts";
+import {
+  createStubServer,
+  goneSignal,
+  hasAdapter,
+  type InferenceStub,
+  type StubOptions,
+} from "./http-stub.ts";
 import { InferenceCore } from "./inference-core.ts";
 
 function metricsText(core: InferenceCore, model: string): string {
@@ -31,7 +37,7 @@ interface Generate {
 }
 
 export async function startSglangStub(options: StubOptions = {}): Promise<InferenceStub> {
-  const core = new InferenceCore(options.speeds);
+  const core = new InferenceCore(options.speeds, options.write);
   const stub = createStubServer(options);
   const { app, adapters } = stub;
 
@@ -73,7 +79,7 @@ export async function startSglangStub(options: StubOptions = {}): Promise<Infere
     const { lora_name, lora_path } = request.body;
     const refused = adapters.has(lora_name)
       ? `LoRA adapter ${lora_name} is already loaded.`
-      : lora_path.includes("missing")
+      : !hasAdapter(options, lora_path)
         ? `Can't find 'adapter_config.json' at '${lora_path}'`
         : null;
     if (refused === null) adapters.set(lora_name, lora_path);

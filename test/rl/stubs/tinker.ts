@@ -2,6 +2,11 @@
  * A real HTTP server that speaks the Tinker protocol over a {@link Bigram}, strict about what servers are strict
  * about: the order of requests, load_weights as a model's first, its own encoding. Faults and slowness on demand.
  */
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
 import { decompressZstd } from "../../../src/rl/tinker-wire/compression.ts";
 import {
@@ -22,6 +27,10 @@ export interface TinkerStubOptions {
   readonly encoding?: "protobuf" | "json";
   readonly key?: string;
   readonly config?: Readonly<Record<string, unknown>>;
+  /** Ids that the model knows. Default 8. */
+  readonly vocabulary?: number;
+  /** Tokens of prompt and continuation. Default 64. */
+  readonly contextTokens?: number;
   /** Gradient norms are told. Default yes. */
   readonly tellsNorms?: boolean;
 }
@@ -68,7 +77,9 @@ class Service {
   readonly models = new Map<string, Model>();
   readonly results = new Map<string, Result>();
   readonly checkpoints = new Map<string, BigramState>();
-  readonly samplers = new Map<string, Bigram>();
+  readonly samplers = new Map<string, { readonly model: string; readonly bigram: Bigram }>();
+  /** Weights for samplers that have a name, as `model/name`. */
+  readonly exported = new Set<string>();
   readonly options: TinkerStubOptions;
   #ids = 0;
 
@@ -115,11 +126,13 @@ class Service {
     session_heartbeat: () => ({ type: "session_heartbeat" }),
     create_model: () => {
       const id = this.id("model");
-      this.models.set(id, { bigram: new Bigram(), last: null, lastSeq: 0 });
+      this.models.set(id, { bigram: new Bigram(this.options.vocabulary), last: null, lastSeq: 0 });
       return this.promise({ path: "create_model", json: { model_id: id } });
     },
     unload_model: (body) => {
       this.models.delete(String(body["model_id"]));
+      // What a model published goes with it, as it may.
+      for (const [id, { model }] of this.samplers) if (model === body["model_id"]) this.samplers.delete(id);
       return { request_id: "none" };
     },
     forward_backward: (body) => {
@@ -147,10 +160,11 @@ class Service {
       return this.promise({ path: "optim_step", json: { metrics } });
     },
     save_weights_for_sampler: (body) => {
-      const frozen = new Bigram();
+      const frozen = new Bigram(this.options.vocabulary);
       frozen.state = structuredClone(this.model(body).bigram.state);
       const id = this.id("sampling");
-      this.samplers.set(id, frozen);
+      this.samplers.set(id, { model: String(body["model_id"]), bigram: frozen });
+      if (typeof body["path"] === "string") this.exported.add(`${String(body["model_id"])}/${body["path"]}`);
       const path =
         body["path"] === undefined
           ? null
@@ -160,7 +174,7 @@ class Service {
     asample: (body) => {
       const request = body as unknown as SampleRequest;
       const prompt = request.prompt.chunks.flatMap((chunk) => chunk.tokens);
-      const bigram = this.samplers.get(request.sampling_session_id);
+      const bigram = this.samplers.get(request.sampling_session_id)?.bigram;
       if (bigram === undefined)
         throw Object.assign(new Error("Sampling session not found"), { statusCode: 404 });
       const { tokens, logprobs, stopped } = bigram.sample(prompt, request.sampling_params);
@@ -180,12 +194,25 @@ class Service {
         throw Object.assign(new Error("LoadWeights is not permitted"), { statusCode: 400 });
       const state = this.checkpoints.get(String(body["path"]));
       if (state === undefined) throw Object.assign(new Error("Checkpoint not found"), { statusCode: 404 });
-      const empty = new Bigram().state;
+      const empty = new Bigram(this.options.vocabulary).state;
       const { first, second, step } = body["optimizer"] === true ? structuredClone(state) : empty;
       model.bigram.state = { scores: structuredClone(state.scores), first, second, step };
       return this.promise({ path: "load_weights", json: { type: "load_weights" } });
     },
   };
+}
+
+/** What a trainer exports: an adapter in a directory of its own, packed. */
+async function adapterArchive(name: string): Promise<Buffer> {
+  const directory = await mkdtemp(join(tmpdir(), "rollcall-adapter-"));
+  try {
+    await writeFile(join(directory, "adapter_config.json"), JSON.stringify({ r: 8, name }));
+    await writeFile(join(directory, "adapter_model.safetensors"), "");
+    const pack = promisify(execFile)("tar", ["-cz", "-C", directory, "."], { encoding: "buffer" });
+    return (await pack).stdout;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 }
 
 async function readBody(
@@ -222,8 +249,13 @@ export async function startTinkerStub(options: TinkerStubOptions = {}): Promise<
     return true;
   };
   app.get("/api/v1/get_server_capabilities", () => ({
-    supported_models: [{ model_name: TINKER_STUB_MODEL, max_context_length: 64 }],
+    supported_models: [{ model_name: TINKER_STUB_MODEL, max_context_length: options.contextTokens ?? 64 }],
   }));
+  app.get("/api/v1/training_runs/:model/checkpoints/:name/archive", async (request, reply) => {
+    const { model, name } = request.params as { model: string; name: string };
+    if (!service.exported.has(`${model}/${name}`)) return reply.code(404).send({ detail: "Not found" });
+    return reply.type("application/gzip").send(await adapterArchive(name));
+  });
   app.delete("/api/v1/training_runs/*", (_, reply) => reply.code(204).send());
   app.post("/api/v1/*", async (request, reply) => {
     const path = (request.params as Record<string, string>)["*"] ?? "";

@@ -1,5 +1,11 @@
 /** A real HTTP server that speaks the part of vLLM's API, and of its metrics, that a rollout uses. */
-import { createStubServer, goneSignal, type InferenceStub, type StubOptions } from "./http-stub.ts";
+import {
+  createStubServer,
+  goneSignal,
+  hasAdapter,
+  type InferenceStub,
+  type StubOptions,
+} from "./http-stub.ts";
 import { InferenceCore } from "./inference-core.ts";
 
 const BLOCK_TOKENS = 16;
@@ -37,7 +43,7 @@ interface Completion {
 
 export async function startVllmStub(options: StubOptions = {}): Promise<InferenceStub> {
   const base = options.model ?? "stub";
-  const core = new InferenceCore(options.speeds);
+  const core = new InferenceCore(options.speeds, options.write);
   const stub = createStubServer(options);
   const { app, adapters } = stub;
 
@@ -82,7 +88,7 @@ export async function startVllmStub(options: StubOptions = {}): Promise<Inferenc
       const { lora_name, lora_path, load_inplace } = request.body;
       if (adapters.has(lora_name) && load_inplace !== true)
         return reply.code(400).send(notFound(`The lora adapter '${lora_name}' has already been loaded.`));
-      if (lora_path.includes("missing"))
+      if (!hasAdapter(options, lora_path))
         return reply
           .code(404)
           .send(notFound(`Loading lora ${lora_name} failed: No adapter found for ${lora_path}`));

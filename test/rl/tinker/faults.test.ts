@@ -126,10 +126,11 @@ describe("order", () => {
     expect(bodies("optim_step")[0]?.seq_id).toBe(2);
   });
 
-  test("weights are loaded into a new model, which goes on under the same versions", async () => {
+  test("weights are loaded into a new model, which is sampled from and goes on counting versions", async () => {
     const reference = await engine.save("one");
     await engine.load(reference);
-    expect(await engine.publish()).toBe(1);
+    expect((await engine.sample(ASK)).weightsVersion).toBe(1);
+    expect(await engine.publish()).toBe(2);
     const unloaded = stub.asked.find(({ path }) => path === "unload_model");
     expect(reference).toContain((unloaded?.body as { model_id: string } | undefined)?.model_id);
     await expect(engine.load("tinker://nobody/weights/none")).rejects.toThrow("Checkpoint not found");

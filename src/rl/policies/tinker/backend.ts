@@ -3,21 +3,14 @@ import path from "node:path";
 import type { Engine, Renderer } from "../../ports.ts";
 import { createHermesRenderer, PYTHON_TOOL } from "../../renderers/hermes.ts";
 import { createTinyRenderer } from "../../renderers/tiny.ts";
+import type { FleetEngine } from "../../scheduler/ports.ts";
+import { keyOf } from "../../secret.ts";
 import { openAdapterFleet } from "../adapter-fleet.ts";
 import type { InferenceEngine } from "../inference-engine.ts";
 import { createSglangEngine } from "../sglang.ts";
 import { createVllmEngine } from "../vllm.ts";
 import { openTinkerEngine, type TinkerEngine } from "./engine.ts";
 import type { TinkerSettings } from "./settings.ts";
-
-/** A key that begins with $ is the name of an environment variable. */
-function keyOf(text: string): { readonly key?: string } {
-  if (text === "") return {};
-  if (!text.startsWith("$")) return { key: text };
-  const key = process.env[text.slice(1)];
-  if (key === undefined) throw new Error(`${text.slice(1)} is not in the environment`);
-  return { key };
-}
 
 function rendererOf(settings: TinkerSettings): Renderer | Promise<Renderer> {
   if (settings.renderer === "tiny") return createTinyRenderer();
@@ -37,13 +30,16 @@ function fleetOf(settings: TinkerSettings, trainer: TinkerEngine): InferenceEngi
   );
 }
 
+/** Standard output is the run's own. */
+const log = (line: string): void => void process.stderr.write(`${line}\n`);
+
 export async function openTinkerBackend(
   settings: TinkerSettings,
   { seed, directory }: { readonly seed: number; readonly directory: string },
 ): Promise<{
   engine: Engine;
   renderer: Renderer;
-  fleet?: { name: string; sampler: InferenceEngine; load(): ReturnType<InferenceEngine["load"]> }[];
+  fleet?: readonly FleetEngine[];
 }> {
   const renderer = await rendererOf(settings);
   const trainer = await openTinkerEngine({
@@ -55,24 +51,20 @@ export async function openTinkerBackend(
     seed,
     ...(settings.contextTokens === 0 ? {} : { contextTokens: settings.contextTokens }),
     ...(settings.reduction === "measured" ? {} : { reduction: settings.reduction }),
-    // Standard output is the run's own.
-    log: (line) => void process.stderr.write(`${line}\n`),
+    log,
   });
   if (settings.fleet.length === 0) return { engine: trainer, renderer };
   const engines = fleetOf(settings, trainer);
   const shared =
     settings.adapterDirectory === "" ? path.join(directory, "adapters") : settings.adapterDirectory;
-  const engine = await openAdapterFleet({
+  const { engine, members } = await openAdapterFleet({
     trainer,
     engines,
     directory: shared,
     ...(settings.adapterDirectoryThere === "" ? {} : { engineDirectory: settings.adapterDirectoryThere }),
     // A resumed run counts its weights from 0 again, and the engines may still hold the names of before.
     prefix: `rollcall-${Date.now().toString(36)}`,
+    log,
   });
-  return {
-    engine,
-    renderer,
-    fleet: engines.map((sampler) => ({ name: sampler.name, sampler, load: () => sampler.load() })),
-  };
+  return { engine, renderer, fleet: members };
 }

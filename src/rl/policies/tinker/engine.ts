@@ -203,7 +203,10 @@ class TinkerPolicy implements TinkerEngine {
     await this.#connection.close();
   }
 
-  /** A model loads weights only as its first request, so it is another model that goes on. */
+  /**
+   * A model loads weights only as its first request, so it is another model that goes on. It is also the one that is
+   * sampled from then on: what the old one published may go with it.
+   */
   async #replace(reference: string, optimizer: boolean): Promise<void> {
     const next = await this.#create();
     try {
@@ -215,6 +218,7 @@ class TinkerPolicy implements TinkerEngine {
     const old = this.#training;
     this.#training = next;
     this.#stepData = null;
+    await this.publish();
     await old.unload().catch(() => {});
   }
 }

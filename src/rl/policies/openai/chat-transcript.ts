@@ -3,8 +3,8 @@
  * conversation, and a few private characters mark who speaks: enough for a rollout to be evaluated, too little to
  * train on. Sampler and renderer over it are each other's only users.
  */
-import type { Renderer } from "../ports.ts";
-import { parseHermesTurn } from "../renderers/hermes-turn.ts";
+import type { Renderer } from "../../ports.ts";
+import { parseHermesTurn } from "../../renderers/hermes-turn.ts";
 
 /** Of Unicode's private use planes: no text that is exchanged has them. */
 const SPEAKERS = { system: 0x10_ff00, user: 0x10_ff01, assistant: 0x10_ff02, tool: 0x10_ff03 } as const;

@@ -3,12 +3,12 @@
  * Ollama's. It gives no token ids, so its log probabilities are told as 0 and its "tokens" are characters
  * ({@link createChatRenderer}); nothing can be trained on them.
  */
-import { EngineError, type Sample, type SampleRequest, type Sampler } from "../ports.ts";
-import type { ToolSchema } from "../renderers/hermes.ts";
-import { unusable } from "./checked-reply.ts";
+import { EngineError, type Sample, type SampleRequest, type Sampler } from "../../ports.ts";
+import type { ToolSchema } from "../../renderers/hermes.ts";
+import { unusable } from "../checked-reply.ts";
 import { charactersOf, END_OF_TURN, messagesOf, toolCallText } from "./chat-transcript.ts";
-import { accepted, createEndpoint, jsonOf } from "./endpoint.ts";
-import { bearer, SAMPLE_TIMEOUT_MS } from "./inference-engine.ts";
+import { accepted, createEndpoint, jsonOf } from "../endpoint.ts";
+import { bearer, SAMPLE_TIMEOUT_MS } from "../inference-engine.ts";
 
 export interface OpenAiOptions {
   /** What comes before `/chat/completions`, e.g. `http://127.0.0.1:8000/v1`. */
