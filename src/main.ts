@@ -14,7 +14,8 @@ const HELP = `Usage: rollcall <command> [flags]
   bench     measure this service, another one, or the seven points; bench --help tells more
   engine    serve the embedded model as a Tinker-compatible endpoint; engine --help tells more
   train     let a model learn by tool calls; train --help tells more
-  doctor    check what this machine can isolate, and how to mend what it cannot
+  doctor    check what this machine can isolate and what a training run needs, and how to mend what is missing;
+            doctor [recipe.yaml] [key.of.recipe=value ...] [flags]
   config    print every configuration key with its value, where it comes from and what it means
   version   print the version
   help      print this
@@ -136,17 +137,21 @@ async function mcp(config: Config): Promise<number> {
   return 0;
 }
 
-async function doctor(config: Config): Promise<number> {
-  const [{ diagnose }, { doctorOptions }] = await Promise.all([
+/** Words before the first flag are for the loop: a recipe and what goes over it. */
+async function doctor({ argv, ...input }: ConfigInput): Promise<number> {
+  const [{ diagnose }, { doctorOptions }, { diagnoseLoop }, { findingLines }] = await Promise.all([
     import("./confine/doctor.ts"),
     import("./compose.ts"),
+    import("./rl/command/doctor.ts"),
+    import("./lib/finding.ts"),
   ]);
-  const findings = await diagnose(doctorOptions(config));
-  const width = Math.max(0, ...findings.map(({ name }) => name.length));
-  for (const { name, state, found, fix } of findings) {
-    process.stdout.write(`${state.padEnd(4)}  ${name.padEnd(width)}  ${found}\n`);
-    if (fix !== undefined && state !== "ok") process.stdout.write(`${" ".repeat(width + 8)}fix: ${fix}\n`);
-  }
+  const flags = argv.findIndex((word) => word.startsWith("-"));
+  const [words, rest] = flags < 0 ? [argv, []] : [argv.slice(0, flags), argv.slice(flags)];
+  const findings = [
+    ...(await diagnose(doctorOptions(loadConfig({ ...input, argv: rest })))),
+    ...(await diagnoseLoop(words)),
+  ];
+  for (const line of findingLines(findings)) process.stdout.write(`${line}\n`);
   return findings.some(({ state }) => state === "fail") ? 1 : 0;
 }
 
@@ -167,7 +172,7 @@ async function main([command = "help", ...argv]: readonly string[]): Promise<num
     case "mcp":
       return mcp(loadConfig(input));
     case "doctor":
-      return doctor(loadConfig(input));
+      return doctor(input);
     case "bench":
       return bench(argv);
     case "engine": {

@@ -7,6 +7,7 @@ import { access, chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { ISOLATION_TIERS, type IsolationTier } from "../contract/description.ts";
+import { fail, ok, warn, type Finding } from "../lib/finding.ts";
 import { findCgroupLayout } from "./cgroup-layout.ts";
 import { writableLayout } from "./cgroup-tree.ts";
 import { createConfinement } from "./confinement.ts";
@@ -14,19 +15,7 @@ import { findProgram, runCommand } from "./oci-runtime.ts";
 import type { ConfinementOptions } from "./options.ts";
 import { rootlessUsers } from "./rootless.ts";
 
-export interface Finding {
-  readonly name: string;
-  readonly state: "ok" | "warn" | "fail";
-  readonly found: string;
-  /** The command or change that mends it. */
-  readonly fix?: string;
-}
-
 export type DiagnoseOptions = ConfinementOptions;
-
-const ok = (name: string, found: string): Finding => ({ name, state: "ok", found });
-const fail = (name: string, found: string, fix: string): Finding => ({ name, state: "fail", found, fix });
-const warn = (name: string, found: string, fix: string): Finding => ({ name, state: "warn", found, fix });
 
 /** A failure where the configuration asks for `tier` or a stronger one, else a warning. */
 function missing(

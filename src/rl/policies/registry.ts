@@ -3,6 +3,7 @@
  * backend's modules load when it is asked for.
  */
 import { Type, type Static, type TObject } from "typebox";
+import type { Finding } from "../../lib/finding.ts";
 import type { Engine, Renderer } from "../ports.ts";
 import type { FleetEngine } from "../scheduler/ports.ts";
 import { OpenAiSettings } from "./openai/settings.ts";
@@ -30,6 +31,8 @@ interface Backend {
   /** Whether its models can be trained; others can be evaluated. */
   readonly trains: boolean;
   open(settings: never, context: BackendContext): Promise<Opened>;
+  /** Whether what the settings name is there, without beginning a run. */
+  diagnose(settings: never): Promise<Finding[]>;
 }
 
 const closed = { additionalProperties: false } as const;
@@ -71,6 +74,10 @@ export const BACKENDS: Readonly<Record<string, Backend>> = {
       });
       return { engine, renderer: createTinyRenderer() };
     },
+    async diagnose(settings: Static<typeof EmbeddedSettings>) {
+      const { diagnoseEmbedded } = await import("./embedded/diagnose.ts");
+      return diagnoseEmbedded(settings);
+    },
   },
   tinker: {
     settings: TinkerSettings,
@@ -79,6 +86,10 @@ export const BACKENDS: Readonly<Record<string, Backend>> = {
       const { openTinkerBackend } = await import("./tinker/backend.ts");
       return openTinkerBackend(settings, context);
     },
+    async diagnose(settings: TinkerSettings) {
+      const { diagnoseTinker } = await import("./tinker/diagnose.ts");
+      return diagnoseTinker(settings);
+    },
   },
   openai: {
     settings: OpenAiSettings,
@@ -86,6 +97,10 @@ export const BACKENDS: Readonly<Record<string, Backend>> = {
     async open(settings: OpenAiSettings) {
       const { openOpenAiBackend } = await import("./openai/backend.ts");
       return openOpenAiBackend(settings);
+    },
+    async diagnose(settings: OpenAiSettings) {
+      const { diagnoseOpenAi } = await import("./openai/diagnose.ts");
+      return diagnoseOpenAi(settings);
     },
   },
 };

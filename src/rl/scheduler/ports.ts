@@ -32,11 +32,11 @@ export interface Clock {
   after(ms: number, then: () => void): () => void;
 }
 
-/** The machine's monotonic clock; a timer of it keeps no process alive. */
+/** The machine's monotonic clock. Its timers keep the process alive: while all engines rest nothing else may. */
 export const MACHINE_CLOCK: Clock = {
   now: () => performance.now(),
   after(ms, then) {
-    const timer = setTimeout(then, ms).unref();
+    const timer = setTimeout(then, ms);
     return () => clearTimeout(timer);
   },
 };

@@ -12,14 +12,19 @@ import { createVllmEngine } from "../vllm.ts";
 import { openTinkerEngine, type TinkerEngine } from "./engine.ts";
 import type { TinkerSettings } from "./settings.ts";
 
-function rendererOf(settings: TinkerSettings): Renderer | Promise<Renderer> {
+/** @throws Error that says what is missing in `tokenizer` */
+export function rendererOf(settings: TinkerSettings): Renderer | Promise<Renderer> {
   if (settings.renderer === "tiny") return createTinyRenderer();
   if (settings.tokenizer === "")
     throw new Error("engine.tokenizer must name the directory with the model's tokenizer.json");
   return createHermesRenderer({ directory: settings.tokenizer, tools: [PYTHON_TOOL] });
 }
 
-function fleetOf(settings: TinkerSettings, trainer: TinkerEngine): InferenceEngine[] {
+/** The engines that sample, not asked yet. */
+export function fleetOf(
+  settings: TinkerSettings,
+  trainer: Pick<TinkerEngine, "model" | "contextTokens">,
+): InferenceEngine[] {
   return settings.fleet.map(({ kind, url, key }) =>
     (kind === "vllm" ? createVllmEngine : createSglangEngine)({
       baseUrl: url,
