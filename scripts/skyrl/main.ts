@@ -10,7 +10,6 @@ import { prepareSkyrl, startSkyrl } from "./server.ts";
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
-/** Its words go over those of the recipe. */
 const RECIPE = path.join(ROOT, "recipes/skyrl-cpu.yaml");
 
 async function train(url: string, overrides: readonly string[]): Promise<number> {

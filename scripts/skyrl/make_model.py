@@ -27,6 +27,9 @@ config = Qwen3Config(
     torch_dtype="float32",
 )
 model = Qwen3ForCausalLM(config)
+# An adapter leaves the unembedding as it is, and the last norm gives it vectors of length 8: with the usual 0.02 no logit
+# could reach 1.5, and nothing that is sampled could ever be more than twice as likely as the rest.
+torch.nn.init.normal_(model.lm_head.weight, std=0.25)
 model.save_pretrained(directory)
 for name in ("tokenizer.json", "tokenizer_config.json"):
     shutil.copy(tokenizer / name, directory / name)

@@ -5,6 +5,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import {
   closeSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   openSync,
@@ -84,13 +85,12 @@ export async function prepareSkyrl(say: (line: string) => void): Promise<void> {
     });
     writeFileSync(stamp, wanted);
   }
-  if (!existsSync(path.join(HOME, "model/model.safetensors"))) {
+  const maker = path.join(import.meta.dirname, "make_model.py");
+  const made = path.join(HOME, "model/made-by.py");
+  if (!existsSync(made) || !readFileSync(made).equals(readFileSync(maker))) {
     say("making a tiny Qwen3");
-    await run(path.join(bin, "python"), [
-      path.join(import.meta.dirname, "make_model.py"),
-      TOKENIZER,
-      path.join(HOME, "model"),
-    ]);
+    await run(path.join(bin, "python"), [maker, TOKENIZER, path.join(HOME, "model")]);
+    copyFileSync(maker, made);
   }
   mkdirSync(path.join(HOME, "project"), { recursive: true });
   writeFileSync(path.join(HOME, "project/pyproject.toml"), PROJECT);
