@@ -3,7 +3,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+/** The command's entry. */
+export const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
 export interface Ended {
   /** Null when a signal ended it. */

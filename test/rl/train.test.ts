@@ -1,12 +1,13 @@
 /** `rollcall train` as it is used: the embedded model, the real service, a process that is interrupted. */
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readMetrics } from "../../src/rl/command/curves.ts";
 import { startService, type Service } from "../support/service.ts";
-import { runTrainCommand, type CommandOptions, type Ended } from "./train-command.ts";
+import { MAIN, runTrainCommand, type CommandOptions, type Ended } from "./train-command.ts";
 
 const place = mkdtempSync(path.join(tmpdir(), "rollcall-train-"));
 const PYTHON_ALONE = ["javascript", "node", "bash", "cpp"].map((id) => `--runtimes.${id}=false`);
@@ -103,6 +104,43 @@ test("a service that goes in the middle is waited for, and nothing is lost or le
   expect(steps).toHaveLength(12);
   expect(steps.map((line) => line["rollouts/excluded"])).toEqual(steps.map(() => 0));
 }, 240_000);
+
+/** Why no file system of our own can be mounted, or null. */
+function mountRefused(): string | null {
+  const tried = spawnSync("unshare", ["-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], { encoding: "utf8" });
+  return tried.status === 0 ? null : (tried.error?.message ?? tried.stderr.trim());
+}
+
+const refused = mountRefused();
+if (refused !== null) process.stderr.write(`no full disk is tried: ${refused}\n`);
+
+test.skipIf(refused !== null)(
+  "a disk that is really full at a checkpoint costs that checkpoint; the last good one is gone on with",
+  async () => {
+    const disk = path.join(place, "disk");
+    const saved = path.join(place, "saved");
+    mkdirSync(disk);
+    // The model's own size: 1.3 MB a checkpoint, of which two fit.
+    const words = SMALL.filter((word) => !/^engine\.(layers|width|heads)/.test(word));
+    const run = `run.directory=${disk} run.name=full run.checkpointsKept=100 service.url=${service.url}`;
+    const script = `mount -t tmpfs -o size=3600k tmpfs ${disk} && ${process.execPath} ${MAIN} train ${words.join(" ")} ${run}; cp -r ${disk} ${saved}`;
+    const child = spawn("unshare", ["-rm", "sh", "-c", script], {
+      cwd: place,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let output = "";
+    child.stdout.on("data", (chunk) => (output += String(chunk)));
+    await once(child, "close");
+    expect(output).toMatch(/no checkpoint at step [2-4], the last one stays: .*(ENOSPC|no space)/);
+    expect(output).toContain("held out after step 4");
+    expect(readdirSync(path.join(saved, "full", "checkpoints")).at(-1)).toBe("step-000001");
+    const again = await rollcall(["--resume", path.join(saved, "full")]);
+    expect(again.output).toContain("resumed after step 1");
+    expect(again.code).toBe(0);
+    expect(readdirSync(path.join(saved, "full", "checkpoints")).at(-1)).toBe("step-000004");
+  },
+  240_000,
+);
 
 test("a run that is killed takes the service that it started with it", async () => {
   const killed = await rollcall([...SMALL, "run.directory=.", "run.name=killed"], {

@@ -155,3 +155,20 @@ test("trains over a fleet in the Hermes format; an engine that goes loses its ro
   expect(timeline.some((entry) => entry.kind === "sample" && entry.kvTokens === 100_000)).toBe(true);
   expect(timeline.some((entry) => entry.kind === "down")).toBe(true);
 }, 120_000);
+
+test("a poisoned reply of an engine ends the run with what is wrong with it, and nothing is learned from it", async () => {
+  const before = trainer.asked.filter(({ path: asked }) => asked === "forward_backward").length;
+  const poison = { choices: [{ token_ids: [1, 2], logprobs: { token_logprobs: [-1, null] } }] };
+  fleet[1]?.faults.push({ status: 200, body: poison });
+  const progress = { note: () => undefined, step: () => undefined };
+  const options = {
+    recipe: recipe(),
+    directory: path.join(place, "poisoned"),
+    serviceUrl: service.url,
+    progress,
+  };
+  await expect(trainInDirectory(options)).rejects.toThrow("log probability null");
+  const bodies = trainer.asked.filter(({ path: asked }) => asked === "forward_backward").slice(before);
+  const losses = bodies.map(({ body }) => (body as ForwardBackwardRequest).forward_backward_input.loss_fn);
+  expect(losses).not.toContain("ppo");
+}, 60_000);
