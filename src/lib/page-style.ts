@@ -1,7 +1,7 @@
 import { PLOT_STYLE } from "./line-plot.ts";
 
-/** The style sheet of pages with plots and tables: light and dark by the reader's choice, no font and no image from elsewhere. */
-export const STYLE = `
+/** Colours by the reader's choice of light or dark. */
+export const PALETTE = `
 :root {
   color-scheme: light dark;
   --page: #fafaf8; --card: #ffffff; --text: #1c1d22; --dim: #6c6f7a; --edge: #e3e3de; --grid: #ecece8;
@@ -15,6 +15,10 @@ export const STYLE = `
     --met: #58cf97; --missed: #ff7a70; --open: #e3b341;
   }
 }
+`;
+
+/** The style sheet of pages with plots and tables: no font and no image from elsewhere. */
+export const STYLE = `${PALETTE}
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--text); font: 15px/1.5 system-ui, sans-serif; }
 main { max-width: 1180px; margin: 0 auto; padding: 32px 24px 64px; }

@@ -8,6 +8,7 @@ import path from "node:path";
 import { RunDirectory } from "../loop/run-directory.ts";
 import { recipeOf, RecipeError } from "../loop/recipe.ts";
 import type { Recipe } from "../loop/recipe-schema.ts";
+import { drawCurves } from "../view/picture.ts";
 import { curvesOf, curvesPage, readMetrics, type Measured, type Series } from "./curves.ts";
 import { trainInDirectory, type RunOptions } from "./one-run.ts";
 
@@ -121,6 +122,7 @@ export async function compare(
     path.join(options.directory, "index.html"),
     curvesPage(title, series, curvesOf(attempts), rows),
   );
+  await writeFile(path.join(options.directory, "curves.svg"), drawCurves(series, attempts));
   await writeFile(path.join(options.directory, "comparison.json"), `${JSON.stringify(rows, null, 2)}\n`);
   const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map((row) => (row[at] ?? "").length)));
   return rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join("  "));

@@ -1,6 +1,7 @@
 /** Curves of one or several runs from their metrics.jsonl, as one HTML page that needs nothing from elsewhere. */
 import { existsSync, readFileSync } from "node:fs";
-import { drawPlot, escapeText, PLOT_STYLE, type PlotLine } from "../../lib/line-plot.ts";
+import { drawPlot, escapeText, type PlotLine } from "../../lib/line-plot.ts";
+import { STYLE } from "../../lib/page-style.ts";
 
 /** A line of metrics.jsonl as it is read back. */
 export type Measured = Readonly<Record<string, number | string>>;
@@ -95,18 +96,6 @@ function lineOf({ name, runs }: Series, curve: Curve): PlotLine {
   };
 }
 
-const PAGE_STYLE = `
-:root { color-scheme: light dark; --page: #fafaf8; --card: #fff; --text: #1c1d22; --dim: #6c6f7a; --edge: #e3e3de;
-  --grid: #ecece8; --s0: #2f6fdb; --s1: #d9652b; --s2: #2b9a66; --s3: #9254c8; }
-@media (prefers-color-scheme: dark) { :root { --page: #14151a; --card: #1c1e25; --text: #e8e8ea; --dim: #9a9daa;
-  --edge: #2d3039; --grid: #2a2c35; --s0: #6ea0ff; --s1: #ff9a5f; --s2: #58cf97; --s3: #c592f5; } }
-body { margin: 0; background: var(--page); color: var(--text); font: 15px/1.5 system-ui, sans-serif; }
-main { max-width: 1180px; margin: 0 auto; padding: 32px 24px 64px; }
-h1 { font-size: 26px; margin: 0 0 12px; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: 5px 18px 5px 0; border-bottom: 1px solid var(--edge); }
-`;
-
 /** One curve of each series in one plot, or nothing when none of them measured it. */
 export function plotCurve(series: readonly Series[], curve: Curve): string {
   return drawPlot({
@@ -131,7 +120,7 @@ export function curvesPage(
   });
   return (
     `<!doctype html><html lang="en"><meta charset="utf-8"><title>${escapeText(title)}</title>` +
-    `<style>${PAGE_STYLE}${PLOT_STYLE}</style><main><h1>${escapeText(title)}</h1>` +
+    `<style>${STYLE}</style><main><h1>${escapeText(title)}</h1>` +
     `<table>${table.join("")}</table><div class="plots">${plots.join("")}</div></main></html>\n`
   );
 }

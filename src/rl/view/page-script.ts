@@ -16,6 +16,7 @@ const SHOWN_MAX = 500;
 let rows = [];
 let asked = 0;
 
+const counted = (count, what) => count + " " + what + (count === 1 ? "" : "s");
 const callsOf = (row) => row.turns.flatMap((turn) => turn.calls);
 const errorsOf = (row) => callsOf(row).filter((call) => call.isError).length;
 const FILTERS = {
@@ -55,8 +56,8 @@ function showRow(row) {
   const head = make("div", "detail-head");
   head.append(make("span", "chip " + kind, verdict));
   head.append(make("b", "", row.problem.id));
-  const facts = [row.problem.family, row.ending, row.tokens.response + " tokens", row.turns.length + " turns",
-    "weights " + row.weightsVersions.join(" to ")];
+  const facts = [row.problem.family, row.ending, row.tokens.response + " tokens", counted(row.turns.length, "turn"),
+    "weights " + [...new Set(row.weightsVersions)].join(" to ")];
   if (row.advantage !== null && row.advantage !== undefined) facts.push("advantage " + row.advantage.toFixed(2));
   head.append(make("span", "dim", facts.join(" \\u00b7 ")));
   detail.replaceChildren(head);
@@ -90,8 +91,8 @@ function showList() {
     head.append(make("span", "chip " + kind, verdict), make("span", "", row.problem.id));
     const errors = errorsOf(row);
     const calls = callsOf(row).length;
-    item.append(head, make("span", "dim", row.tokens.response + " tokens \\u00b7 " + calls + (calls === 1 ? " call" : " calls") +
-      (errors > 0 ? " \\u00b7 " + errors + (errors === 1 ? " error" : " errors") : "")));
+    item.append(head, make("span", "dim", row.tokens.response + " tokens \\u00b7 " + counted(calls, "call") +
+      (errors > 0 ? " \\u00b7 " + counted(errors, "error") : "")));
     item.addEventListener("click", () => {
       document.querySelectorAll(".item.chosen").forEach((one) => one.classList.remove("chosen"));
       item.classList.add("chosen");

@@ -37,27 +37,37 @@ const options = (all: readonly (readonly [string, string])[]): string =>
 const embed = (value: unknown): string => JSON.stringify(value).replaceAll("<", "\\u003c");
 
 function lastOf(metrics: readonly Measured[], name: string): number | null {
-  const line = metrics.findLast((one) => typeof one[name] === "number");
-  return line === undefined ? null : (line[name] as number);
+  return valuesOf(metrics, name).at(-1) ?? null;
 }
 
-function attemptsOf({ config }: RunData): number {
+function valuesOf(metrics: readonly Measured[], name: string): number[] {
+  return metrics.map((line) => line[name]).filter((value) => typeof value === "number");
+}
+
+/** What it was at first and what it came to; one number where it was measured once. */
+function change(metrics: readonly Measured[], name: string, digits: number): string {
+  const values = valuesOf(metrics, name);
+  const ends = values.length < 2 ? values : [values[0] as number, values.at(-1) as number];
+  return ends.length === 0 ? "–" : ends.map((value) => value.toFixed(digits)).join(" → ");
+}
+
+/** Rollouts of each held-out problem. */
+export function attemptsOf({ config }: RunData): number {
   return Number((config["evaluation"] as { attempts?: unknown } | undefined)?.attempts ?? 1);
 }
 
 function scores(run: RunData): string {
   const calls = run.metrics.reduce((sum, line) => sum + Number(line["tool/calls"] ?? 0), 0);
   const excluded = run.metrics.reduce((sum, line) => sum + Number(line["rollouts/excluded"] ?? 0), 0);
-  const shown = (value: number | null, digits: number): string =>
-    value === null ? "–" : value.toFixed(digits);
+  const { metrics } = run;
   const all: [string, string][] = [
-    [shown(lastOf(run.metrics, `eval/all/avg@${attemptsOf(run)}`), 3), "accuracy, held out"],
-    [shown(lastOf(run.metrics, "reward/all/mean"), 3), "reward of the last step"],
-    [shown(lastOf(run.metrics, "tool/error_rate"), 3), "tool error rate"],
+    [change(metrics, `eval/all/avg@${attemptsOf(run)}`, 3), "accuracy, held out"],
+    [change(metrics, "eval/roc/tool_error_ratio/positive", 3), "tool errors inside right ones"],
+    [change(metrics, "eval/response_length/correct/mean", 1), "tokens of right ones"],
     [
       String(
         lastOf(
-          run.metrics.filter(({ phase }) => phase === "rl"),
+          metrics.filter(({ phase }) => phase === "rl"),
           "step",
         ) ?? 0,
       ),

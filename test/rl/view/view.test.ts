@@ -1,11 +1,12 @@
 /** The viewer in a real browser: a run with hostile transcripts, served and as one file. */
 import { execFileSync } from "node:child_process";
-import { appendFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { chromium, type Browser, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RunDirectory } from "../../../src/rl/loop/run-directory.ts";
+import { runView } from "../../../src/rl/view/command.ts";
 import { exportPage } from "../../../src/rl/view/export.ts";
 import { serveRuns, type ViewServer } from "../../../src/rl/view/server.ts";
 
@@ -120,6 +121,15 @@ describe("the viewer's server", () => {
     ] as const)
       expect((await fetch(server.url + wrong)).status).toBe(status);
     expect((await fetch(server.url, { method: "POST" })).status).toBe(405);
+  });
+
+  test("draws the curves as one picture", async () => {
+    const file = path.join(root, "curves.svg");
+    expect(await runView([run, other, "--curves", file])).toBe(0);
+    const picture = readFileSync(file, "utf8");
+    expect(picture).toContain("Accuracy on held-out problems");
+    expect(picture).toContain("second");
+    expect(picture).not.toMatch(/<script|href=|url\(/);
   });
 
   test("says what is no run", async () => {
