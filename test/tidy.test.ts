@@ -27,7 +27,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   runtimes: ["contract", "lib"],
   judge: ["contract", "lib"],
   "engines/container": ["contract", "lib", "core/ports.ts", "confine/ports.ts"],
-  "engines/isolate": ["contract", "lib", "core/ports.ts", "confine/ports.ts", "isolated-vm", "piscina"],
+  "engines/isolate": ["contract", "lib", "core/ports.ts", "confine/ports.ts", "isolated-vm"],
   client: ["contract", "lib", "undici"],
   config: ["contract", "lib", "typebox", "yaml"],
   observe: ["contract", "lib", "core/ports.ts", "core/observer.ts", "config (types)", "pino", "prom-client"],

@@ -175,6 +175,6 @@ test("importing the library loads no server, no metrics and no engine", async ()
   const modules = readFileSync(loaded, "utf8").split("\n");
   expect(modules.some((url) => url.endsWith("/src/core/local-executor.ts"))).toBe(true);
   const unwanted =
-    /node_modules\/(?:@?fastify|pino|prom-client|undici|piscina|isolated-vm)\b|\/src\/(?:http|observe|engines|client)\//;
+    /node_modules\/(?:@?fastify|pino|prom-client|undici|isolated-vm)\b|\/src\/(?:http|observe|engines|client)\//;
   expect(modules.filter((url) => unwanted.test(url))).toEqual([]);
 });

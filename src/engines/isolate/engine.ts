@@ -1,13 +1,13 @@
 /**
- * The isolate engine: JavaScript in V8 isolates, one fresh isolate for each call, in worker threads of confined
- * host processes.
+ * The isolate engine: JavaScript in V8 isolates, one fresh isolate for each call, in confined host processes.
  *
  * A host has one slot. V8 is no hard boundary: a catastrophic heap error ends its process, and some native
  * loops (a BigInt power, a huge sort) hear no termination, so that only killing the process ends them. With
  * several calls in a process nobody could tell which of them it was, and neighbours would lose their runs to
  * it again and again. With one, the process's memory, CPU time and end are the call's own, and blame is
  * certain. The price is about 70 MB for each idle slot. One spare for all stands ready, so that a slot whose
- * host was killed goes on at once.
+ * host was killed goes on at once. After each run a slot's host and the spare change places: the one that has just
+ * run makes its next isolate while the other, which has one, waits for the next call.
  */
 import type { Confinement } from "../../confine/ports.ts";
 import type { EngineDescription } from "../../contract/description.ts";
@@ -50,6 +50,8 @@ class IsolateEngine implements Engine {
   readonly #hosts = new Set<HostProcess>();
   readonly #discarding = new Set<Promise<void>>();
   #spare: Promise<HostProcess> | undefined;
+  /** The spare once it is there. */
+  #rested: HostProcess | undefined;
   #versions: Readonly<Record<string, string>> = {};
   #ordinal = 0;
   #failures = 0;
@@ -82,7 +84,11 @@ class IsolateEngine implements Engine {
     if (!Number.isInteger(index) || index < 0 || index >= this.slots)
       throw new RangeError(`there is no slot ${index}`);
     return new IsolateSandbox(
-      { take: () => this.#take(), discard: (host) => this.#discard(host) },
+      {
+        take: () => this.#take(),
+        relieve: (host) => this.#relieve(host),
+        discard: (host) => this.#discard(host),
+      },
       await this.#take(),
     );
   }
@@ -119,6 +125,7 @@ class IsolateEngine implements Engine {
     this.#isClosed = true;
     const spare = this.#spare;
     this.#spare = undefined;
+    this.#rested = undefined;
     const host = await spare?.catch(() => undefined);
     if (host !== undefined) this.#discard(host);
     for (const each of this.#hosts) this.#discard(each);
@@ -130,6 +137,7 @@ class IsolateEngine implements Engine {
     if (this.#isClosed) throw new SandboxFault("closed", "the engine is closed");
     const ready = this.#spare ?? this.#launch();
     this.#spare = undefined;
+    this.#rested = undefined;
     const host = await ready;
     this.#keepSpare();
     // A spare can end while it waits; the next launch will say why if there is a reason.
@@ -140,10 +148,29 @@ class IsolateEngine implements Engine {
     if (this.#isClosed || this.#spare !== undefined) return;
     const spare = this.#launch();
     this.#spare = spare;
-    spare.catch(() => {
-      if (this.#spare === spare) this.#spare = undefined;
-      setTimeout(() => this.#keepSpare(), Math.min(RETRY_DELAY_MS_MAX, 100 * 2 ** this.#failures)).unref();
-    });
+    spare.then(
+      (host) => {
+        if (this.#spare === spare) this.#rested = host;
+      },
+      () => {
+        if (this.#spare === spare) this.#spare = undefined;
+        setTimeout(() => this.#keepSpare(), Math.min(RETRY_DELAY_MS_MAX, 100 * 2 ** this.#failures)).unref();
+      },
+    );
+  }
+
+  #replaceSpare(): void {
+    this.#spare = undefined;
+    this.#rested = undefined;
+    this.#keepSpare();
+  }
+
+  #relieve(host: HostProcess): HostProcess {
+    const rested = this.#rested;
+    if (rested?.isUsable !== true || !host.isUsable) return host;
+    this.#rested = host;
+    this.#spare = Promise.resolve(host);
+    return rested;
   }
 
   async #launch(): Promise<HostProcess> {
@@ -158,6 +185,7 @@ class IsolateEngine implements Engine {
             `a host ended unasked (${signal ?? `exit code ${code}`}) and is replaced`,
           );
         this.#discard(host);
+        if (this.#rested === host) this.#replaceSpare();
       });
       if (this.#isClosed) this.#discard(host);
       return host;

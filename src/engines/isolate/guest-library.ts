@@ -129,7 +129,12 @@ function primordialsTaken(texts: readonly string[]): Set<string> {
  */
 function slimmed(primordials: string, taken: ReadonlySet<string>): string {
   const step = "const newKey = getNewKey(key);";
-  return `const taken = new globalThis.Set(${JSON.stringify([...taken].join())}.split(","));\n${primordials.replaceAll(step, `${step} if (!taken.has(prefix + newKey)) continue;`)}`;
+  return [
+    `let taken = new globalThis.Set(${JSON.stringify([...taken].join())}.split(","));`,
+    primordials.replaceAll(step, `${step} if (!taken.has(prefix + newKey)) continue;`),
+    // Functions of the file keep its scope, and each isolate would have the set twice.
+    "taken = undefined;",
+  ].join("\n");
 }
 
 function pieces(): Map<string, string> {

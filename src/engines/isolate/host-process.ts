@@ -28,7 +28,10 @@ import {
 
 /** How long past its wall limit a run may go on before its host is killed. Milliseconds. */
 const WATCHDOG_GRACE_MS = 500;
-/** From a run's being sent to its start: the time to make an isolate for an unusual memory limit. Milliseconds. */
+/**
+ * From a run's being sent to the first word of it: the making of an isolate for an unusual memory limit is before
+ * that. Milliseconds.
+ */
 const START_MS_MAX = 10_000;
 /** A host may find its program over the wall limit this much before we do. Milliseconds. */
 const CLOCK_TOLERANCE_MS = 50;
@@ -196,9 +199,8 @@ export class HostProcess {
     const run = this.#run;
     if (run?.call !== message.call) return undefined;
     switch (message.kind) {
-      case "started":
-        return this.#started(run);
       case "progress":
+        this.#started(run, message.ranMs);
         return noteProgress(run, { message, blobs });
       case "ended":
         return this.#ended(run, { message, blobs });
@@ -208,11 +210,14 @@ export class HostProcess {
     }
   }
 
-  #started(run: CurrentRun): void {
+  /** At the first word of a run: from here on its watchdog goes by the start of the program. */
+  #started(run: CurrentRun, ranMs: number): void {
     if (run.startedAt !== undefined) return;
-    run.startedAt = this.#options.now();
+    const now = this.#options.now();
+    run.startedAt = Math.max(run.sentAt, now - ranMs);
     clearTimeout(run.watchdog);
-    run.watchdog = setTimeout(() => this.#killFor(run, "wall"), run.spec.limits.wall_ms + WATCHDOG_GRACE_MS);
+    const leftMs = run.startedAt + run.spec.limits.wall_ms + WATCHDOG_GRACE_MS - now;
+    run.watchdog = setTimeout(() => this.#killFor(run, "wall"), leftMs);
   }
 
   #ended(run: CurrentRun, { message, blobs }: Received<EndedMessage>): void {
@@ -227,8 +232,7 @@ export class HostProcess {
         ),
       );
     }
-    // The message that it started travels as long as the one that it ended: the host's own measure is the better
-    // one, and can only be too short.
+    // By the host's own measure, which counts from when it had the run and not from when it was sent.
     run.startedAt = Math.max(run.sentAt, now - message.wallMs);
     this.#residentBytes = message.residentBytes;
     const [stdoutHead, stdoutTail, stderrHead, stderrTail, ...contents] = blobs;

@@ -1,12 +1,13 @@
 /**
- * One program in one isolate, in the worker thread. The isolate runs on a thread of isolated-vm, so this one
- * stays free to end it: at its limits, on request, or at its own word.
+ * One program in one isolate. The isolate runs on a thread of isolated-vm, so this one stays free to end it: at its
+ * limits, on request, or at its own word.
  */
 import { isUtf8 } from "node:buffer";
+import { randomUUID } from "node:crypto";
 import { posix } from "node:path";
 import ivm from "isolated-vm";
 import type { ProgramReport } from "../../core/ports.ts";
-import { CaptureReader } from "./capture.ts";
+import type { CaptureReader } from "./capture.ts";
 import type { CallEnd } from "./guest-callbacks.ts";
 import { linkFailure, ModuleGraph, ModuleNotFound } from "./module-graph.ts";
 import { compileProgram } from "./program-form.ts";
@@ -18,7 +19,9 @@ export interface RunTask {
   readonly source: Uint8Array;
   readonly stdin: Uint8Array;
   readonly files: readonly Uint8Array[];
-  readonly capture: SharedArrayBuffer;
+  readonly capture: CaptureReader;
+  /** The memory that `capture` reads. */
+  readonly shared: SharedArrayBuffer;
 }
 
 export interface RunOutcome {
@@ -49,7 +52,8 @@ export class IsolateRun {
   readonly #warm: WarmIsolate;
   readonly #task: RunTask;
   readonly #file: string;
-  readonly #capture: CaptureReader;
+  /** Drawn anew for each call, and gone before the first statement of the program: none can use or replace it. */
+  readonly #runner = `run_${randomUUID().replaceAll("-", "")}`;
   readonly #cpuAtStart = process.cpuUsage();
   readonly #startedAt = performance.now();
   readonly #files: { path: string; kind: string; content: string }[] = [];
@@ -58,13 +62,13 @@ export class IsolateRun {
   #end: CallEnd | undefined;
   #heapBytes = 0;
   #isCatastrophe = false;
+  #isAtRest = false;
   #timers: NodeJS.Timeout[] = [];
 
   constructor(warm: WarmIsolate, task: RunTask) {
     this.#warm = warm;
     this.#task = task;
     this.#file = posix.join(WORK, task.message.fileName);
-    this.#capture = new CaptureReader(task.capture, task.message.limits.outputBytes);
   }
 
   /** Ends the program; what it wrote is kept. The first reason counts. */
@@ -77,6 +81,7 @@ export class IsolateRun {
 
   /** The program is over and its isolate at rest: it is disposed of after the answer, which need not wait for that. */
   #finish(): void {
+    this.#isAtRest = true;
     this.#ending ??= "exit";
     this.#ended.resolve();
   }
@@ -103,6 +108,7 @@ export class IsolateRun {
   }
 
   async #settlesSoon(running: Promise<void>): Promise<boolean> {
+    if (this.#isAtRest) return true;
     if (this.#isCatastrophe) return false;
     const grace = Promise.withResolvers<boolean>();
     const timer = setTimeout(() => grace.resolve(false), DISPOSE_GRACE_MS);
@@ -129,7 +135,7 @@ export class IsolateRun {
 
   /** The isolate's thread waits for this very callback; it must be back in JavaScript before it can be ended. */
   #endWhenHalted(ending: HostEnding): void {
-    if (this.#capture.isHalted) this.endBy(ending);
+    if (this.#task.capture.isHalted) this.endBy(ending);
     else if (this.#ending === undefined) setImmediate(() => this.#endWhenHalted(ending));
   }
 
@@ -158,12 +164,13 @@ export class IsolateRun {
 
   /** On this thread: it runs nothing of the program. */
   #begin(): string {
-    const { message, capture } = this.#task;
+    const { message } = this.#task;
     const source = Buffer.from(this.#task.source).toString("utf8");
     const stdin = asGuestString(this.#task.stdin);
     const files = this.#task.files.map(asGuestString);
     const header = {
       file: this.#file,
+      runner: this.#runner,
       outputBytes: message.limits.outputBytes,
       collect: message.collect,
       version: process.version,
@@ -173,7 +180,7 @@ export class IsolateRun {
       isStdinText: stdin.isText,
       files: files.map((file, index) => ({ path: message.filePaths[index], isText: file.isText })),
     };
-    const shared = new ivm.ExternalCopy(capture);
+    const shared = new ivm.ExternalCopy(this.#task.shared);
     const strings = [source, stdin.text, ...files.map((file) => file.text)];
     const handed = [JSON.stringify(header), shared.copyInto({ release: true }), ...strings];
     this.#warm.enter.applySync(undefined, ["begin", ...handed]);
@@ -213,12 +220,15 @@ export class IsolateRun {
 
   async #first(source: string): Promise<unknown> {
     const { isolate, context } = this.#warm;
-    const program = await compileProgram(isolate, source, this.#file, this.#task.message.cell);
+    const program = await compileProgram(isolate, {
+      source,
+      file: this.#file,
+      isCell: this.#task.message.cell,
+      runner: this.#runner,
+    });
     switch (program.kind) {
-      case "script": {
-        const body: ivm.Reference = await program.script.run(context, { reference: true });
-        return this.#call("runScript", body.derefInto());
-      }
+      case "script":
+        return program.script.run(context, { copy: true });
       case "async-cell": {
         const body: ivm.Reference = await program.script.run(context, { reference: true });
         return this.#call("runAsyncCell", body.derefInto());

@@ -10,6 +10,8 @@ const IDLE_RESIDENT_BYTES_MAX = 512 << 20;
 export interface HostSupply {
   /** A ready host that nobody has. */
   take(): Promise<HostProcess>;
+  /** A host that has rested, for one that has just run and makes its next isolate now; the same one if none has. */
+  relieve(host: HostProcess): HostProcess;
   /** Takes back a host that is of no more use, and ends it. */
   discard(host: HostProcess): void;
 }
@@ -31,6 +33,7 @@ export class IsolateSandbox implements Sandbox {
     const evidence = await this.#host.run(spec, signal);
     if (this.#host.calls >= RUNS_PER_HOST_MAX || this.#host.residentBytes > IDLE_RESIDENT_BYTES_MAX)
       this.#host.kill();
+    if (!this.#isClosed) this.#host = this.#supply.relieve(this.#host);
     return evidence;
   }
 

@@ -4,7 +4,7 @@
  */
 import type ivm from "isolated-vm";
 
-export const SCRIPT_PREFIX = "(function (exports, require, module, __filename, __dirname) { ";
+const SCRIPT_PREFIX = "(function (exports, require, module, __filename, __dirname) { ";
 const SCRIPT_SUFFIX = "\n})";
 
 /** A source that does not compile, with the place that V8 named. */
@@ -58,23 +58,32 @@ async function attempt<T>(compile: () => T | Promise<T>, file: string): Promise<
 const isFailure = (value: unknown): value is CompileFailure =>
   (value as { kind?: unknown }).kind === "failure";
 
+export interface ProgramSource {
+  readonly source: string;
+  readonly file: string;
+  readonly isCell: boolean;
+  /** Name of the global function that a script calls with its wrapper. */
+  readonly runner: string;
+}
+
 export async function compileProgram(
   isolate: ivm.Isolate,
-  source: string,
-  file: string,
-  isCell: boolean,
+  { source, file, isCell, runner }: ProgramSource,
 ): Promise<CompiledProgram> {
   const text = withoutHashbang(source);
+  const wrapped = (before: string, after: string) =>
+    attempt(
+      () =>
+        compileScript(isolate, `${before}${SCRIPT_PREFIX}${text}${SCRIPT_SUFFIX}${after}`, {
+          filename: file,
+          columnOffset: -before.length - SCRIPT_PREFIX.length,
+        }),
+      file,
+    );
+  // Defines the function and calls the runner with it in one, so that its thread is gone to once.
   const script = isCell
     ? await attempt(() => compileScript(isolate, text, { filename: file }), file)
-    : await attempt(
-        () =>
-          compileScript(isolate, `${SCRIPT_PREFIX}${text}${SCRIPT_SUFFIX}`, {
-            filename: file,
-            columnOffset: -SCRIPT_PREFIX.length,
-          }),
-        file,
-      );
+    : await wrapped(`${runner}(`, ")");
   if (!isFailure(script)) return isCell ? { kind: "cell" } : { kind: "script", script };
   if (isCell) {
     const cell = await asyncCell(isolate, text, file);
@@ -85,7 +94,10 @@ export async function compileProgram(
   if (MODULE_SYNTAX.test(script.message)) return module;
   // By itself the source fails as Node says, where the wrapper's end can make another error of it.
   const bare = await attempt(() => compileScript(isolate, text, { filename: file }), file);
-  return isFailure(bare) && bare.message !== "Illegal return statement" ? bare : script;
+  if (isFailure(bare) && bare.message !== "Illegal return statement") return bare;
+  // Nor is the call around the wrapper to be seen in the message.
+  const uncalled = isCell ? script : await wrapped("", "");
+  return isFailure(uncalled) ? uncalled : script;
 }
 
 const ASYNC_PREFIX = "(async () => { ";

@@ -40,19 +40,15 @@ export interface ReadyMessage {
   readonly versions: Readonly<Record<string, string>>;
 }
 
-/** From the host: the program of the run starts now. */
-export interface StartedMessage {
-  readonly kind: "started";
-  readonly call: number;
-}
-
-/** From the host while a run goes on. Blobs: new bytes of stdout's head, its last bytes, the same of stderr. */
+/** From the host while a run goes on, the first soon after its start. Blobs: new bytes of stdout's head, its last bytes, the same of stderr. */
 export interface ProgressMessage {
   readonly kind: "progress";
   readonly call: number;
   readonly totals: readonly [number, number];
   /** Memory of the host beyond what it had before the run. Bytes. */
   readonly memoryBytes: number;
+  /** Since the program started. */
+  readonly ranMs: number;
 }
 
 /** Why a run ended: by itself with an exit code, or ended by the host. */
@@ -86,7 +82,7 @@ export interface FaultMessage {
   readonly message: string;
 }
 
-export type FromHost = ReadyMessage | StartedMessage | ProgressMessage | EndedMessage | FaultMessage;
+export type FromHost = ReadyMessage | ProgressMessage | EndedMessage | FaultMessage;
 
 export interface Received<T> {
   readonly message: T;
@@ -102,12 +98,20 @@ export const TO_HOST_BYTES_MAX = 128 << 20;
 /** The longest frame from a host: both streams at the most that a service may allow, collected files, a report. */
 export const FROM_HOST_BYTES_MAX = 208 << 20;
 const LENGTH_BYTES = 4;
+/** Frames up to this length are one piece: copying so little is less than writing each part for itself. */
+const ONE_PIECE_BYTES_MAX = 16 << 10;
 
 /** The parts of one frame, to be written one after another. */
 export function encode(message: ToHost | FromHost, blobs: readonly Uint8Array[] = []): Uint8Array[] {
   const json = Buffer.from(JSON.stringify({ ...message, blobs: blobs.map((blob) => blob.length) }));
   const bytes = LENGTH_BYTES + json.length + blobs.reduce((sum, blob) => sum + blob.length, 0);
-  return [frameHeader(bytes), frameHeader(json.length), json, ...blobs.filter((blob) => blob.length > 0)];
+  const parts = [
+    frameHeader(bytes),
+    frameHeader(json.length),
+    json,
+    ...blobs.filter((blob) => blob.length > 0),
+  ];
+  return bytes > ONE_PIECE_BYTES_MAX ? parts : [Buffer.concat(parts)];
 }
 
 export function encodeRun(call: number, spec: RunSpec): Uint8Array[] {
@@ -163,14 +167,13 @@ function checked(message: Record<string, unknown>): FromHost {
   switch (message["kind"]) {
     case "ready":
       return { kind: "ready", versions: strings(message["versions"]) };
-    case "started":
-      return { kind: "started", call: count(message["call"]) };
     case "progress":
       return {
         kind: "progress",
         call: count(message["call"]),
         totals: totals(message["totals"]),
         memoryBytes: count(message["memoryBytes"]),
+        ranMs: amount(message["ranMs"]),
       };
     case "fault":
       return { kind: "fault", call: count(message["call"]), message: text(message["message"], 4096) };

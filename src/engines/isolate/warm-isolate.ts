@@ -31,6 +31,7 @@ const EXERCISE_MEMORY_BYTES = 64 * MiB;
 
 const HEADER = {
   file: "/work/main.js",
+  runner: "run",
   outputBytes: 65_536,
   collect: [],
   version: "",
@@ -45,7 +46,8 @@ const SNAPSHOT_EXERCISE = `{
   const enter = globalThis.${ENTRY};
   enter("connect", () => undefined);
   enter("begin", ${JSON.stringify(JSON.stringify(HEADER))}, new ArrayBuffer(64 + 2 * ${HEADER.outputBytes}), "", "");
-  enter("runScript", () => console.log("text", 1));
+  globalThis[${JSON.stringify(HEADER.runner)}](() => console.log("text", 1));
+  enter("endIfIdle");
   enter("turn");
 }`;
 const LIBRARY_EXERCISE = `(() => { console.log("%s", 1, { a: [1, "b", null], m: new Map([[1, {}]]) }, new Set([1]), [1.5, -0], () => 1, class A {}, new Date(0), /a/); console.log(new Error("x")); setTimeout(() => {}, 0); Promise.resolve().then(() => 1); })`;

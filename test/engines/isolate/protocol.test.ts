@@ -59,6 +59,15 @@ test("a sound end is taken whole", () => {
   expect(blobs.map(String)).toEqual(["hi", ""]);
 });
 
+test("progress is taken whole, and refused when a field of it is of another shape", () => {
+  const progress = { kind: "progress", call: 3, totals: [2, 1], memoryBytes: 7, ranMs: 20.5 } as const;
+  expect(parseFromHost(bodyOf(encode(progress))).message).toEqual(progress);
+  for (const field of Object.keys(progress)) {
+    for (const value of [null, -1, "x", [1], { a: 1 }])
+      expect(() => parseFromHost(bodyOf(encode({ ...progress, [field]: value })))).toThrow();
+  }
+});
+
 test("an end with any field of another shape is refused", () => {
   for (const field of Object.keys(ENDED).filter((name) => name !== "isStuck")) {
     for (const value of [null, -1, "x".repeat(70_000), [1], { a: 1 }, Number.MAX_VALUE]) {

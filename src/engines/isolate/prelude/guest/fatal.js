@@ -16,7 +16,7 @@ const finish = require("guest/finish");
 const { lineOf } = require("guest/sources");
 
 const FRAME = /^ {4}at (?:.* \()?(?:file:\/\/)?(\/[^()]*?):(\d+):(\d+)\)?$/m;
-const OWN_FRAMES = /\n {4,}at [^\n]*?(?:node:internal\/|<isolated-vm boundary>)[^\n]*?( \{)?(?=\n|$)/g;
+const OWN_FRAMES = /\n {4,}at [^\n]*?(?:node:internal\/|<isolated-vm boundary>|:1:-\d)[^\n]*?( \{)?(?=\n|$)/g;
 const REJECTION_NOTE =
   "This error originated either by throwing inside of an async function without a catch block, or by rejecting a promise which was not handled with .catch(). The promise rejected with the reason ";
 

@@ -38,6 +38,9 @@ exports.remove = () => {
   for (const name of new SafeArrayIterator(REMOVED)) delete globalThis[name];
 };
 
+/* The call around a script's wrapper, which lies before the first column. */
+const isCallOfRunner = (frame) => frame.getColumnNumber() === null && frame.getFunctionName() === null;
+
 /*
  * As Node's own (internal) one: errors of Node's library show their code. Frames of this library are left out,
  * where under Node those of its loader would follow; a program that sets its own gets all of them.
@@ -55,8 +58,10 @@ function prepareStackTrace(error, frames) {
   }
   for (let i = 0; i < frames.length; i++) {
     const file = frames[i].getFileName();
-    if (typeof file !== "string" || !StringPrototypeStartsWith(file, "node:internal/"))
-      text += `\n    at ${frames[i]}`;
+    const isOwn =
+      typeof file === "string" &&
+      (StringPrototypeStartsWith(file, "node:internal/") || isCallOfRunner(frames[i]));
+    if (!isOwn) text += `\n    at ${frames[i]}`;
   }
   return text;
 }

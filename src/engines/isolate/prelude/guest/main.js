@@ -46,6 +46,11 @@ exports.installRest = () => {
 exports.begin = (header, shared, source, stdinText, ...contents) => {
   call = JSONParse(header);
   file = call.file;
+  ObjectDefineProperty(globalThis, call.runner, {
+    __proto__: null,
+    configurable: true,
+    value: exports.runScript,
+  });
   clock.start();
   output.attach(shared, call.outputBytes);
   finish.setCollected(call.collect);
@@ -61,8 +66,12 @@ exports.begin = (header, shared, source, stdinText, ...contents) => {
   }
 };
 
+/** What a script is compiled to call is not for the program to find. */
+const removeRunner = () => delete globalThis[call.runner];
+
 /** A program like a CommonJS file: `body` is its wrapper function. */
 exports.runScript = (body) => {
+  removeRunner();
   const module = {
     id: ".",
     path: "/work",
@@ -78,6 +87,7 @@ exports.runScript = (body) => {
 };
 
 function exposeRequire() {
+  removeRunner();
   const require = modules.requireFrom(file);
   const module = { exports: {} };
   require.main = module;

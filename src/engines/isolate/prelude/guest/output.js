@@ -17,9 +17,12 @@ const utf8 = require("guest/utf8");
 const HEADER_BYTES = 64;
 /** Units encoded at a time; three bytes each at most. */
 const CHUNK_UNITS = 16_384;
+const BYTES_OF_UNIT = 3;
+/** Most lines fit; every isolate starts with two copies of what is made here. */
+const SHORT_UNITS = 256;
 const WRITTEN_PER_KEPT = 4;
 
-const scratch = new Uint8Array(CHUNK_UNITS * 3);
+let scratch = new Uint8Array(SHORT_UNITS * BYTES_OF_UNIT);
 /** Place among the counters of the mark that the program has come to its end and only waits to be ended. */
 const HALTED = 2;
 let counters;
@@ -77,6 +80,8 @@ function put(stream, bytes, length) {
 exports.write = (fd, data) => {
   const stream = streams[fd - 1];
   if (typeof data !== "string") return put(stream, data, data.length);
+  if (data.length > SHORT_UNITS && scratch.length < CHUNK_UNITS * BYTES_OF_UNIT)
+    scratch = new Uint8Array(CHUNK_UNITS * BYTES_OF_UNIT);
   for (let at = 0; at < data.length;) {
     let end = at + CHUNK_UNITS < data.length ? at + CHUNK_UNITS : data.length;
     const last = StringPrototypeCharCodeAt(data, end - 1);
