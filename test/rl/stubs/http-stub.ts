@@ -11,6 +11,8 @@ export interface StubOptions {
   readonly model?: string;
   /** What it writes. Default: by a table of scores. */
   readonly write?: Write;
+  /** Scores of each token after `last` with the adapter that was loaded from `path`. Default: by its name. */
+  readonly scoresOf?: (path: string, last: number) => readonly number[];
   /** A port of its own choosing by default. */
   readonly port?: number;
   /** Adapters must be there, as a real server needs them. Default: any path is taken. */
@@ -87,6 +89,15 @@ export function hasAdapter(options: StubOptions, path: string): boolean {
   return options.readsAdapters === true
     ? existsSync(join(path, "adapter_config.json"))
     : !path.includes("missing");
+}
+
+/** The scores that a request with this adapter is sampled from, where the stub is given any. */
+export function scoresOf(
+  options: StubOptions,
+  path: string | undefined,
+): ((last: number) => readonly number[]) | undefined {
+  const { scoresOf: of } = options;
+  return of === undefined || path === undefined ? undefined : (last) => of(path, last);
 }
 
 /** Aborts when the client goes before its answer. */

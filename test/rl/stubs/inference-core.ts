@@ -25,6 +25,8 @@ export interface Generation {
   readonly seed: number | null;
   /** Which weights: another name gives other tokens. */
   readonly adapter: string;
+  /** Scores of each token after `last`, in place of the table's. */
+  readonly scores?: ((last: number) => readonly number[]) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -73,14 +75,16 @@ function nextToken(sequence: Sequence): { readonly token: number; readonly logpr
   if (said !== undefined) return { token: said, logprob: -0.5 };
   const last = sequence.tokens.at(-1) ?? sequence.prompt.at(-1) ?? 0;
   const weights = nameNumber(sequence.adapter);
-  const scores = Array.from({ length: STUB_VOCABULARY }, (_, token) => 3 * hash(last, token, weights));
+  const scores =
+    sequence.scores?.(last) ??
+    Array.from({ length: STUB_VOCABULARY }, (_, token) => 3 * hash(last, token, weights));
   const normalizer = Math.log(scores.reduce((sum, score) => sum + Math.exp(score), 0));
   let token = scores.indexOf(Math.max(...scores));
   if (sequence.temperature > 0) {
     const masses = scores.map((score) => Math.exp(score / sequence.temperature));
     let left = sequence.random() * masses.reduce((sum, mass) => sum + mass, 0);
     token = masses.findIndex((mass) => (left -= mass) < 0);
-    if (token < 0) token = STUB_VOCABULARY - 1;
+    if (token < 0) token = scores.length - 1;
   }
   return { token, logprob: (scores[token] ?? 0) - normalizer };
 }

@@ -3,6 +3,7 @@ import {
   createStubServer,
   goneSignal,
   hasAdapter,
+  scoresOf,
   type InferenceStub,
   type StubOptions,
 } from "./http-stub.ts";
@@ -59,6 +60,7 @@ export async function startSglangStub(options: StubOptions = {}): Promise<Infere
       stop: sampling_params.stop_token_ids ?? [],
       seed: sampling_params.sampling_seed ?? null,
       adapter: lora_path ?? "base",
+      scores: scoresOf(options, adapters.get(lora_path ?? "")),
       signal: goneSignal(reply),
     });
     const matched = finish === "stop" ? { type: "stop", matched: tokens.at(-1) } : { type: finish };

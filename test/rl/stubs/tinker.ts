@@ -78,8 +78,8 @@ class Service {
   readonly results = new Map<string, Result>();
   readonly checkpoints = new Map<string, BigramState>();
   readonly samplers = new Map<string, { readonly model: string; readonly bigram: Bigram }>();
-  /** Weights for samplers that have a name, as `model/name`. */
-  readonly exported = new Set<string>();
+  /** Weights for samplers that have a name, by `model/name`. */
+  readonly exported = new Map<string, BigramState["scores"]>();
   readonly options: TinkerStubOptions;
   #ids = 0;
 
@@ -164,7 +164,8 @@ class Service {
       frozen.state = structuredClone(this.model(body).bigram.state);
       const id = this.id("sampling");
       this.samplers.set(id, { model: String(body["model_id"]), bigram: frozen });
-      if (typeof body["path"] === "string") this.exported.add(`${String(body["model_id"])}/${body["path"]}`);
+      if (typeof body["path"] === "string")
+        this.exported.set(`${String(body["model_id"])}/${body["path"]}`, frozen.state.scores);
       const path =
         body["path"] === undefined
           ? null
@@ -202,12 +203,12 @@ class Service {
   };
 }
 
-/** What a trainer exports: an adapter in a directory of its own, packed. */
-async function adapterArchive(name: string): Promise<Buffer> {
+/** What a trainer exports: an adapter in a directory of its own, packed; its weights are the scores, as JSON. */
+async function adapterArchive(weights: BigramState["scores"]): Promise<Buffer> {
   const directory = await mkdtemp(join(tmpdir(), "rollcall-adapter-"));
   try {
-    await writeFile(join(directory, "adapter_config.json"), JSON.stringify({ r: 8, name }));
-    await writeFile(join(directory, "adapter_model.safetensors"), "");
+    await writeFile(join(directory, "adapter_config.json"), JSON.stringify({ r: 8 }));
+    await writeFile(join(directory, "adapter_model.safetensors"), JSON.stringify(weights));
     const pack = promisify(execFile)("tar", ["-cz", "-C", directory, "."], { encoding: "buffer" });
     return (await pack).stdout;
   } finally {
@@ -253,8 +254,9 @@ export async function startTinkerStub(options: TinkerStubOptions = {}): Promise<
   }));
   app.get("/api/v1/training_runs/:model/checkpoints/:name/archive", async (request, reply) => {
     const { model, name } = request.params as { model: string; name: string };
-    if (!service.exported.has(`${model}/${name}`)) return reply.code(404).send({ detail: "Not found" });
-    return reply.type("application/gzip").send(await adapterArchive(name));
+    const weights = service.exported.get(`${model}/${name}`);
+    if (weights === undefined) return reply.code(404).send({ detail: "Not found" });
+    return reply.type("application/gzip").send(await adapterArchive(weights));
   });
   app.delete("/api/v1/training_runs/*", (_, reply) => reply.code(204).send());
   app.post("/api/v1/*", async (request, reply) => {

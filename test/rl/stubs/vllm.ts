@@ -3,6 +3,7 @@ import {
   createStubServer,
   goneSignal,
   hasAdapter,
+  scoresOf,
   type InferenceStub,
   type StubOptions,
 } from "./http-stub.ts";
@@ -65,6 +66,7 @@ export async function startVllmStub(options: StubOptions = {}): Promise<Inferenc
       stop: body.stop_token_ids ?? [],
       seed: body.seed ?? null,
       adapter: body.model,
+      scores: scoresOf(options, adapters.get(body.model)),
       signal: goneSignal(reply),
     });
     const choice = {
