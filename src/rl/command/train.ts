@@ -101,7 +101,9 @@ export async function runTrain(argv: readonly string[]): Promise<number> {
   }
   const isNew = asked.resume === null || asked.isEvaluateOnly;
   if (isNew && existsSync(path.join(directory, "config.json")) && asked.compare.length === 0)
-    throw new Error(`${directory} holds a run already: --resume ${directory} goes on with it`);
+    throw new Error(
+      `${directory} holds a run already: ${asked.isEvaluateOnly ? "run.name=NAME names another" : `--resume ${directory} goes on with it`}`,
+    );
   const progress = createProgress((line) => void process.stdout.write(`${line}\n`));
   const signal = interruption();
   const own = recipe.service.url === "" ? await startOwnService() : null;

@@ -11,6 +11,7 @@ import {
   rmSync,
   truncateSync,
   statSync,
+  writeFileSync,
 } from "node:fs";
 import { rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -82,10 +83,15 @@ export class RunDirectory {
     return existsSync(file) ? statSync(file).size : 0;
   }
 
-  /** Forgets what was measured after a checkpoint. */
-  cutMetrics(bytes: number): void {
-    const file = this.file("metrics.jsonl");
-    if (existsSync(file)) truncateSync(file, Math.min(bytes, statSync(file).size));
+  /** Forgets what was measured after a checkpoint: of the metrics what is beyond `bytes`, and the steps after `step`. */
+  cutBack({ bytes, step }: { readonly bytes: number; readonly step: number }): void {
+    const metrics = this.file("metrics.jsonl");
+    if (existsSync(metrics)) truncateSync(metrics, Math.min(bytes, statSync(metrics).size));
+    const timeline = this.file("timeline.jsonl");
+    if (!existsSync(timeline)) return;
+    const lines = readFileSync(timeline, "utf8").split("\n").slice(0, -1);
+    const kept = lines.filter((line) => (JSON.parse(line) as { step: number }).step <= step);
+    writeFileSync(timeline, kept.map((line) => `${line}\n`).join(""));
   }
 
   /** One file for each step; written anew when a step is repeated after a resume. */

@@ -181,7 +181,7 @@ async function resume(world: World): Promise<Place | null> {
   const state = await loadCheckpoint(world, world.run);
   if (state === null) return null;
   const { weights: _, metricsBytes, ...place } = state;
-  world.run.cutMetrics(metricsBytes);
+  world.run.cutBack({ bytes: metricsBytes, step: place.step });
   world.progress.note(`resumed after step ${place.step}`);
   return place;
 }

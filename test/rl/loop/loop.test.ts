@@ -61,6 +61,11 @@ describe("the loop", () => {
     const second = await makeWorld("stopped");
     await train(second);
     expect(second.notes[0]).toBe("resumed after step 4");
+    const moments = readFileSync(second.run.file("timeline.jsonl"), "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { step: number; at: number });
+    expect(moments).toEqual(moments.toSorted((left, right) => left.step - right.step || left.at - right.at));
     expect(curve(second)).toEqual(curve(whole));
     // Of a run that is complete nothing is done again.
     await train(await makeWorld("stopped"));
