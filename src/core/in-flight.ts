@@ -58,14 +58,45 @@ function key(tenant: string, id: string): string {
   return `${tenant}\0${id}`;
 }
 
+/**
+ * When waiters go: those of one request go together. One listener for all of them, because a signal walks through
+ * its listeners for each that is added or removed.
+ */
+export class Departure {
+  readonly #leaving = new Set<() => void>();
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort = (): void => this.go();
+  #gone = false;
+
+  constructor(signal?: AbortSignal) {
+    this.#signal = signal;
+    if (signal?.aborted === true) this.#gone = true;
+    else signal?.addEventListener("abort", this.#onAbort);
+  }
+
+  /** Has `leave` called when they go, at once when they have gone. */
+  add(leave: () => void): void {
+    if (this.#gone) leave();
+    else this.#leaving.add(leave);
+  }
+
+  remove(leave: () => void): void {
+    this.#leaving.delete(leave);
+  }
+
+  /** They go; the signal is let go of. */
+  go(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    for (const leave of this.#leaving) leave();
+    this.#leaving.clear();
+  }
+}
+
 /** One waiter's answer: the flight's Result, or a cancelled one as soon as this waiter goes. */
-export function waitFor(
-  flight: Flight,
-  signal: AbortSignal | undefined,
-  cancelled: () => Result,
-): Promise<Result> {
+export function waitFor(flight: Flight, departure: Departure, cancelled: () => Result): Promise<Result> {
   flight.waiters++;
-  if (signal === undefined) return flight.ticket.result;
   return new Promise((resolve) => {
     const leave = () => {
       flight.waiters--;
@@ -73,10 +104,9 @@ export function waitFor(
       // The last one to go gets the call's own end, with what it printed so far.
       else resolve(cancelled());
     };
-    if (signal.aborted) leave();
-    else signal.addEventListener("abort", leave, { once: true });
+    departure.add(leave);
     void flight.ticket.result.then((result) => {
-      signal.removeEventListener("abort", leave);
+      departure.remove(leave);
       resolve(result);
     });
   });

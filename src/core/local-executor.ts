@@ -18,7 +18,7 @@ import { AsReady } from "./as-ready.ts";
 import { CallTicket } from "./call-ticket.ts";
 import { CompiledPrograms } from "./compiled.ts";
 import { concludeWithoutRun } from "./conclude.ts";
-import { type Flight, InFlight, waitFor } from "./in-flight.ts";
+import { Departure, type Flight, InFlight, waitFor } from "./in-flight.ts";
 import type { CallObserver, Observed } from "./observer.ts";
 import { Pool } from "./pool.ts";
 import type { Engine, SandboxFault } from "./ports.ts";
@@ -104,7 +104,12 @@ export class LocalExecutor implements Executor {
   async execute(call: Call, options: ExecuteOptions = {}): Promise<Result> {
     const tenant = options.tenant ?? ANONYMOUS;
     const [flight] = this.#refusing(1, () => this.#enter([call], tenant, () => "")) as [Flight];
-    return this.#answer(flight, options.signal);
+    const departure = new Departure(options.signal);
+    try {
+      return await this.#answer(flight, departure);
+    } finally {
+      departure.go();
+    }
   }
 
   async executeBatch(
@@ -116,13 +121,11 @@ export class LocalExecutor implements Executor {
       checkBatch(calls, this.#options.queue.batchCallsMax);
       return this.#enter(calls, tenant, (index) => `/calls/${index}`);
     });
-    // A consumer that stops reading gives up what it has not read.
-    const stopped = new AbortController();
-    const signal =
-      options.signal === undefined ? stopped.signal : AbortSignal.any([options.signal, stopped.signal]);
+    const departure = new Departure(options.signal);
     return new AsReady(
-      flights.map((flight) => this.#answer(flight, signal)),
-      () => stopped.abort(),
+      flights.map((flight) => this.#answer(flight, departure)),
+      // A consumer that stops reading gives up what it has not read.
+      () => departure.go(),
     );
   }
 
@@ -243,8 +246,8 @@ export class LocalExecutor implements Executor {
     return pool;
   }
 
-  #answer(flight: Flight, signal: AbortSignal | undefined): Promise<Result> {
-    return waitFor(flight, signal, () =>
+  #answer(flight: Flight, departure: Departure): Promise<Result> {
+    return waitFor(flight, departure, () =>
       concludeWithoutRun(
         flight.ticket.call,
         "cancelled",
