@@ -1,5 +1,6 @@
 /** The command line of `rollcall bench`. */
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import { WIRE_NAMES, type WireName } from "../src/contract/wire.ts";
 import type { Transfer } from "./targets/native.ts";
 
 export const HELP = `Usage: rollcall bench [mode] [flags]
@@ -8,6 +9,7 @@ Modes
   --suite NAME[,NAME]   overhead trivial peers latency burst start cores: the seven points; all: these seven
                         sweep: how cost grows; step: rollouts with turns;
                         verify: 16,000 verifications at once; micro: single functions
+                        doors: the same calls through every drop-in API
   --load                one load, put together from the flags below
   --compare A B         two result files, with noise bands
   --report FILE         the HTML report of a result file
@@ -18,13 +20,15 @@ For all
   --seed N              other draws from the mixes
   --service FLAGS       flags of the services that suites start, e.g. "--python.slots 8"
 
-Peers, for the peers suite and for --target; they fetch and start nothing
+Peers, for the suites peers and doors and for --target; they fetch and start nothing
   --code-judge URL   --sandbox-fusion URL   --piston URL   --go-judge URL
   --peer-pid NAME=PID   process whose tree does a peer's work, for its CPU time; may be repeated
 
 Load
   --target NAME         rollcall (default), embedded, command, or a peer
-  --url URL             a service that runs; without it one is started
+  --api NAME            native (default), or a drop-in API of ours:
+                        ${[WIRE_NAMES.slice(0, 5), WIRE_NAMES.slice(5)].map((names) => names.join(" ")).join("\n                        ")}
+  --url URL             a service that runs, or one of its drop-in APIs; without it one is started
   --key KEY             bearer key for it
   --pid PID             process of the service at --url, for CPU and memory
   --command TEXT        for target command: interpreter and arguments (default: /usr/bin/python3)
@@ -55,6 +59,7 @@ const OPTIONS = {
   "go-judge": text,
   "peer-pid": { type: "string", multiple: true },
   target: text,
+  api: text,
   url: text,
   key: text,
   pid: text,
@@ -76,6 +81,7 @@ export type PeerName = (typeof PEER_NAMES)[number];
 
 export interface LoadFlags {
   readonly target: string;
+  readonly api: "native" | WireName;
   readonly url: string | null;
   readonly key: string | null;
   readonly pid: number | null;
@@ -160,6 +166,7 @@ function loadFlags(values: Values): LoadFlags {
   const isBatched = arrivals === "burst" || arrivals === "closed";
   return {
     target: values.target ?? "rollcall",
+    api: oneOf("api", values.api, ["native", ...WIRE_NAMES]),
     url: values.url?.replace(/\/+$/, "") ?? null,
     key: values.key ?? null,
     pid: values.pid === undefined ? null : positive("pid", values.pid, 0),

@@ -1,6 +1,6 @@
 /** `rollcall bench --load`: one load that is put together from flags, as a suite of its own. */
 import { burstArrivals, constantArrivals, poissonArrivals } from "./load/arrivals.ts";
-import { createMix, take } from "./load/mixes.ts";
+import { createMix, only, take } from "./load/mixes.ts";
 import { sendClosed, sendOpen, type SendOptions } from "./load/send.ts";
 import { FlagError, type LoadFlags } from "./flags.ts";
 import { createCommandTarget } from "./peers/command.ts";
@@ -8,6 +8,7 @@ import { coldEnvironment } from "./reference/fork-loop.ts";
 import { measured } from "./results/schema.ts";
 import { cpuPerCall } from "./suites/saturate.ts";
 import { completeness, type Session, type Suite } from "./suites/suite.ts";
+import { createDoorTarget, doorFlags, openDoor } from "./targets/door.ts";
 import { createEmbeddedTarget } from "./targets/embedded.ts";
 import { createNativeTarget } from "./targets/native.ts";
 import type { Target } from "./targets/target.ts";
@@ -25,14 +26,15 @@ async function makeTarget(flags: LoadFlags, session: Session): Promise<Target> {
     if (make === undefined) throw new FlagError(`--target ${flags.target} needs --${flags.target} URL`);
     return make();
   }
-  const service = flags.url === null ? await session.startService() : { url: flags.url, pid: flags.pid };
-  return createNativeTarget({
-    url: service.url,
-    pid: service.pid,
-    transfer: flags.transfer,
-    connections: CONNECTIONS,
-    ...(flags.key === null ? {} : { key: flags.key }),
-  });
+  const shared = { connections: CONNECTIONS, ...(flags.key === null ? {} : { key: flags.key }) };
+  const { api, url, pid, transfer } = flags;
+  if (api !== "native") {
+    if (url !== null) return openDoor(api, { ...shared, url, pid });
+    const service = await session.startService({ args: doorFlags([api]) });
+    return createDoorTarget(api, { ...shared, url: service.url, pid: service.pid });
+  }
+  const service = url === null ? await session.startService() : { url, pid };
+  return createNativeTarget({ ...shared, url: service.url, pid: service.pid, transfer });
 }
 
 function arrivalsOf(flags: LoadFlags, random: () => number): Iterable<number> {
@@ -44,13 +46,7 @@ function arrivalsOf(flags: LoadFlags, random: () => number): Iterable<number> {
 
 function send(flags: LoadFlags, session: Session, target: Target, options: SendOptions): Promise<void> {
   const random = session.random();
-  const all = createMix(flags.mix, random);
-  const draw = () => {
-    for (;;) {
-      const one = all();
-      if (target.runs(one.program)) return one;
-    }
-  };
+  const draw = only(createMix(flags.mix, random), target.runs);
   const batch = Math.min(flags.batch, target.batchMax);
   if (flags.arrivals === "closed")
     return sendClosed({ ...options, calls: take(draw, flags.calls), requests: flags.requests, batch });

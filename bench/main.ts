@@ -1,15 +1,11 @@
 /** Entry of `rollcall bench`: flags, the suites that they ask for, results as JSON, HTML and a table. */
 import fs from "node:fs";
 import path from "node:path";
-import { FlagError, HELP, readBenchFlags, type Flags, type PeerName } from "./flags.ts";
+import { FlagError, HELP, readBenchFlags, type Flags } from "./flags.ts";
 import { createLoadSuite } from "./load-command.ts";
 import { describeMachine, describeOrigin } from "./machine/description.ts";
 import { micro } from "./micro/suite.ts";
-import { createCodeJudgeTarget } from "./peers/code-judge.ts";
-import { createGoJudgeTarget } from "./peers/go-judge.ts";
-import { createPistonTarget } from "./peers/piston.ts";
-import type { PeerOptions } from "./peers/post.ts";
-import { createSandboxFusionTarget } from "./peers/sandbox-fusion.ts";
+import { DRIVERS } from "./peers/registry.ts";
 import { INTERPRETER } from "./reference/fork-loop.ts";
 import { renderReport } from "./report/html.ts";
 import { compareResults } from "./results/compare.ts";
@@ -17,6 +13,7 @@ import { parseResults, SCHEMA, type ResultFile, type SuiteResult } from "./resul
 import { comparisonTable, countStates, suiteTable, summary } from "./results/table.ts";
 import { burstSuite } from "./suites/burst.ts";
 import { cores } from "./suites/cores.ts";
+import { doors } from "./suites/doors.ts";
 import { latency } from "./suites/latency.ts";
 import { overhead } from "./suites/overhead.ts";
 import { peers } from "./suites/peers.ts";
@@ -27,18 +24,11 @@ import type { PeerTargets, Suite } from "./suites/suite.ts";
 import { sweep } from "./suites/sweep.ts";
 import { trivial } from "./suites/trivial.ts";
 import { verify } from "./suites/verify.ts";
-import type { Target } from "./targets/target.ts";
 import { STDERR } from "./terminal/progress.ts";
 
 const POINTS: readonly Suite[] = [overhead, trivial, peers, latency, burstSuite, start, cores];
-const SUITES: readonly Suite[] = [...POINTS, sweep, step, verify, micro];
+const SUITES: readonly Suite[] = [...POINTS, sweep, step, verify, doors, micro];
 
-const MAKE_PEER: Readonly<Record<PeerName, (options: PeerOptions) => Target>> = {
-  "code-judge": createCodeJudgeTarget,
-  "sandbox-fusion": createSandboxFusionTarget,
-  piston: createPistonTarget,
-  "go-judge": createGoJudgeTarget,
-};
 const PEER_CONNECTIONS = 64;
 
 function suitesOf({ mode, load }: Flags): readonly Suite[] {
@@ -59,7 +49,7 @@ function peerTargets({ peerUrls, peerPids }: Flags): PeerTargets["peers"] {
   return new Map(
     [...peerUrls].map(([name, url]) => {
       const pid = peerPids.get(name) ?? null;
-      return [name, () => MAKE_PEER[name]({ url, pid, connections: PEER_CONNECTIONS })];
+      return [name, () => DRIVERS[name]({ url, pid, connections: PEER_CONNECTIONS })];
     }),
   );
 }

@@ -16,6 +16,7 @@ const LIGHT_CPU_MS_MAX = 20;
 /** What trainers give a program; only those that run into it are given it, so that load makes no other one fail. */
 export const ENDLESS_WALL_MS = 4000;
 const SMALL_CPU_MS_MAX = 5;
+const DRAWS_MAX = 100_000;
 
 function printing(kind: string, source: string, stdout: string, runtime: Program["runtime"]): Program {
   const expect = { outcome: "completed", exit_code: 0, stdout } as const;
@@ -107,6 +108,17 @@ export function createMix(name: string, random: Random): Draw {
 /** Draws the programs of one list, each as often as the others. */
 export function mixOf(programs: readonly Program[], random: Random): Draw {
   return evenly(programs, random);
+}
+
+/** Draws of a mix again and again until it is a program that is wanted, at most so often that none can be. */
+export function only(draw: Draw, isWanted: (program: Program) => boolean): Draw {
+  return () => {
+    for (let tries = 0; tries < DRAWS_MAX; tries += 1) {
+      const one = draw();
+      if (isWanted(one.program)) return one;
+    }
+    throw new Error("this mix has no program that this target runs");
+  };
 }
 
 /** The first `count` calls of a mix. */

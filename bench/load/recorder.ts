@@ -7,6 +7,9 @@ export interface Second {
   readonly answered: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** Not in the files of earlier versions. */
+  readonly maxMs?: number;
+  readonly outcomes?: Readonly<Record<string, number>>;
 }
 
 export interface Quantiles {
@@ -66,6 +69,11 @@ function add(counts: Map<string, number>, key: string, count: number): void {
   counts.set(key, (counts.get(key) ?? 0) + count);
 }
 
+interface SecondSeen {
+  readonly latency: Histogram;
+  readonly outcomes: Map<string, number>;
+}
+
 export class Recorder {
   readonly latency = new Histogram();
   readonly outcomes = new Map<string, number>();
@@ -75,7 +83,7 @@ export class Recorder {
   wrong = 0;
   inFlight = 0;
   readonly #sendLag = new Histogram();
-  readonly #seconds: Histogram[] = [];
+  readonly #seconds: SecondSeen[] = [];
   readonly #thousandsMs: number[] = [];
   readonly #wrongTexts: string[] = [];
   #endlessCpuMs = 0;
@@ -96,8 +104,11 @@ export class Recorder {
     this.#lastMs = Math.max(this.#lastMs, atMs);
     this.latency.record(atMs - dueMs);
     const second = Math.floor(atMs / SECOND_MS);
-    while (this.#seconds.length <= second) this.#seconds.push(new Histogram());
-    this.#seconds[second]?.record(atMs - dueMs);
+    while (this.#seconds.length <= second)
+      this.#seconds.push({ latency: new Histogram(), outcomes: new Map() });
+    const { latency, outcomes } = this.#seconds[second] as SecondSeen;
+    latency.record(atMs - dueMs);
+    add(outcomes, answer.outcome, 1);
     if (this.answered % THOUSAND === 0) this.#thousandsMs.push(atMs);
     add(this.outcomes, answer.outcome, 1);
     if (warmCpuMs === null) this.#endlessCpuMs += answer.cpuMs ?? 0;
@@ -132,10 +143,12 @@ export class Recorder {
       latency: quantilesOf(this.latency),
       histogram: this.latency.toJSON(),
       sendLag: quantilesOf(this.#sendLag),
-      seconds: this.#seconds.map((one) => ({
-        answered: one.count,
-        p50Ms: one.quantile(0.5),
-        p99Ms: one.quantile(0.99),
+      seconds: this.#seconds.map(({ latency, outcomes }) => ({
+        answered: latency.count,
+        p50Ms: latency.quantile(0.5),
+        p99Ms: latency.quantile(0.99),
+        maxMs: latency.maxMs,
+        outcomes: Object.fromEntries(outcomes),
       })),
       thousandsMs: this.#thousandsMs,
       endlessCpuMs: this.#endlessCpuMs,

@@ -1,6 +1,6 @@
 /** code-judge: `POST /run/long-batch`, as rStar2's client sends it. */
 import { plainAnswer, runsPython, type PlainAnswer, type Target } from "../targets/target.ts";
-import { createPoster, type PeerOptions } from "./post.ts";
+import { batchTarget, type PeerOptions } from "./driver.ts";
 
 interface SubmissionResult {
   readonly run_success: boolean;
@@ -11,7 +11,6 @@ interface SubmissionResult {
 
 /** Where it cuts both streams, by its default configuration. */
 const CHARACTERS_MAX = 1000;
-const BATCH_MAX = 10_000;
 
 function readAnswer({ run_success, stdout, stderr, reason }: SubmissionResult): PlainAnswer {
   const end =
@@ -26,29 +25,24 @@ function readAnswer({ run_success, stdout, stderr, reason }: SubmissionResult): 
 }
 
 export function createCodeJudgeTarget(options: PeerOptions): Target {
-  const poster = createPoster(options);
-  return {
+  const { charactersMax = CHARACTERS_MAX } = options;
+  return batchTarget(options, {
     name: "code-judge",
-    batchMax: BATCH_MAX,
-    pid: options.pid,
-    metricsUrl: null,
     runs: runsPython,
-    async send(calls, onAnswer) {
-      const submissions = calls.map(({ program }) => ({
+    async ask(programs, post) {
+      const submissions = programs.map(({ source, stdin }) => ({
         type: "python",
-        solution: program.source,
-        input: program.stdin === "" ? null : program.stdin,
+        solution: source,
+        input: stdin === "" ? null : stdin,
       }));
-      const { results } = (await poster.post("/run/long-batch", { type: "batch", submissions })) as {
+      const { results } = (await post("/run/long-batch", { type: "batch", submissions })) as {
         results: SubmissionResult[];
       };
-      for (const [index, { program }] of calls.entries()) {
-        const result = results[index];
-        if (result === undefined)
-          throw new Error(`${results.length} results for ${calls.length} submissions`);
-        onAnswer(index, plainAnswer(program, readAnswer(result), CHARACTERS_MAX));
-      }
+      return programs
+        .slice(0, results.length)
+        .map((program, index) =>
+          plainAnswer(program, readAnswer(results[index] as SubmissionResult), charactersMax),
+        );
     },
-    close: () => poster.close(),
-  };
+  });
 }

@@ -1,7 +1,6 @@
 /** go-judge: `POST /run`, one command a request; the interpreter is the machine's own. */
-import { ENDLESS_WALL_MS } from "../load/mixes.ts";
 import { plainAnswer, runsPython, type PlainAnswer, type Target } from "../targets/target.ts";
-import { createPoster, type PeerOptions } from "./post.ts";
+import { singleTarget, wallMsOf, type PeerOptions } from "./driver.ts";
 
 interface RunResult {
   readonly status: string;
@@ -38,23 +37,14 @@ function command(source: string, stdin: string, wallMs: number) {
 }
 
 export function createGoJudgeTarget(options: PeerOptions): Target {
-  const poster = createPoster(options);
-  return {
+  return singleTarget(options, {
     name: "go-judge",
-    batchMax: 1,
-    pid: options.pid,
-    metricsUrl: null,
     runs: runsPython,
-    async send(calls, onAnswer) {
-      const requests = calls.map(async ({ program }, index) => {
-        const wallMs = program.expect.outcome === "wall_limit" ? ENDLESS_WALL_MS : 10_000;
-        const body = { cmd: [command(program.source, program.stdin, wallMs)] };
-        const [result] = (await poster.post("/run", body)) as RunResult[];
-        if (result === undefined) throw new Error("an answer with no result");
-        onAnswer(index, plainAnswer(program, readAnswer(result)));
-      });
-      await Promise.all(requests);
+    async ask(program, post) {
+      const body = { cmd: [command(program.source, program.stdin, wallMsOf(program))] };
+      const [result] = (await post("/run", body)) as RunResult[];
+      if (result === undefined) throw new Error("an answer with no result");
+      return plainAnswer(program, readAnswer(result));
     },
-    close: () => poster.close(),
-  };
+  });
 }

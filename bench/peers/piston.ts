@@ -1,7 +1,7 @@
 /** Piston: `POST /api/v2/execute`, one program a request. */
 import type { Program } from "../../workload/mix.ts";
 import { plainAnswer, type PlainAnswer, type Target } from "../targets/target.ts";
-import { createPoster, type PeerOptions } from "./post.ts";
+import { singleTarget, type PeerOptions } from "./driver.ts";
 
 interface Stage {
   readonly stdout: string;
@@ -22,27 +22,19 @@ function readAnswer({ stdout, stderr, code, status }: Stage): PlainAnswer {
 }
 
 export function createPistonTarget(options: PeerOptions): Target {
-  const poster = createPoster(options);
-  return {
+  const { charactersMax = CHARACTERS_MAX } = options;
+  return singleTarget(options, {
     name: "Piston",
-    batchMax: 1,
-    pid: options.pid,
-    metricsUrl: null,
     runs: ({ runtime }) => LANGUAGE[runtime] !== undefined,
-    async send(calls, onAnswer) {
-      const requests = calls.map(async ({ program }, index) => {
-        const answer = await poster.post("/api/v2/execute", {
-          language: LANGUAGE[program.runtime],
-          version: "*",
-          files: [{ content: program.source }],
-          stdin: program.stdin,
-          run_timeout: WALL_MS,
-        });
-        const { run } = answer as { run: Stage };
-        onAnswer(index, plainAnswer(program, readAnswer(run), CHARACTERS_MAX));
+    async ask(program, post) {
+      const answer = await post("/api/v2/execute", {
+        language: LANGUAGE[program.runtime],
+        version: "*",
+        files: [{ content: program.source }],
+        stdin: program.stdin,
+        run_timeout: WALL_MS,
       });
-      await Promise.all(requests);
+      return plainAnswer(program, readAnswer((answer as { run: Stage }).run), charactersMax);
     },
-    close: () => poster.close(),
-  };
+  });
 }

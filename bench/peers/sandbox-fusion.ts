@@ -1,8 +1,7 @@
 /** SandboxFusion: `POST /run_code`, one program a request. */
 import type { Program } from "../../workload/mix.ts";
-import { ENDLESS_WALL_MS } from "../load/mixes.ts";
 import { plainAnswer, type PlainAnswer, type Target } from "../targets/target.ts";
-import { createPoster, type PeerOptions } from "./post.ts";
+import { singleTarget, wallMsOf, type PeerOptions } from "./driver.ts";
 
 interface RunCodeResponse {
   readonly status: "Success" | "Failed" | "SandboxError";
@@ -15,7 +14,6 @@ interface RunCodeResponse {
 }
 
 const LANGUAGE: Partial<Record<Program["runtime"], string>> = { python: "python", node: "nodejs" };
-const SECONDS_DEFAULT = 10;
 
 function readAnswer({ status, run_result: run }: RunCodeResponse): PlainAnswer {
   const stdout = run?.stdout ?? "";
@@ -26,26 +24,17 @@ function readAnswer({ status, run_result: run }: RunCodeResponse): PlainAnswer {
 }
 
 export function createSandboxFusionTarget(options: PeerOptions): Target {
-  const poster = createPoster(options);
-  return {
+  return singleTarget(options, {
     name: "SandboxFusion",
-    batchMax: 1,
-    pid: options.pid,
-    metricsUrl: null,
     runs: ({ runtime }) => LANGUAGE[runtime] !== undefined,
-    async send(calls, onAnswer) {
-      const requests = calls.map(async ({ program }, index) => {
-        const isEndless = program.expect.outcome === "wall_limit";
-        const answer = await poster.post("/run_code", {
-          code: program.source,
-          language: LANGUAGE[program.runtime],
-          stdin: program.stdin,
-          run_timeout: isEndless ? ENDLESS_WALL_MS / 1000 : SECONDS_DEFAULT,
-        });
-        onAnswer(index, plainAnswer(program, readAnswer(answer as RunCodeResponse)));
+    async ask(program, post) {
+      const answer = await post("/run_code", {
+        code: program.source,
+        language: LANGUAGE[program.runtime],
+        stdin: program.stdin,
+        run_timeout: wallMsOf(program) / 1000,
       });
-      await Promise.all(requests);
+      return plainAnswer(program, readAnswer(answer as RunCodeResponse));
     },
-    close: () => poster.close(),
-  };
+  });
 }

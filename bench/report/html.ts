@@ -48,18 +48,45 @@ function header({ date, origin, machine, quick, flags }: ResultFile): string {
     .join("")}`;
 }
 
-function scores(file: ResultFile): string {
+type Card = readonly [kind: string, value: string, label: string];
+
+/** What a single load comes down to. */
+function loadCards({ recorded, cpuMs }: LoadResult): Card[] {
+  const { answered, planned, wrong, perSecond, latency } = recorded;
+  const right = answered - wrong;
+  return [
+    [right === planned ? "met" : "missed", `${number((100 * right) / planned)} %`, "answered rightly"],
+    ["", number(perSecond), "calls/s"],
+    ["", `${number(latency.p50Ms)} ms`, "p50"],
+    ["", `${number(latency.p99Ms)} ms`, "p99"],
+    ...(cpuMs === null
+      ? []
+      : [["", `${number(cpuMs / Math.max(1, answered))} ms`, "CPU a call, server and children"] as const]),
+  ];
+}
+
+/** What suites come down to. */
+function suiteCards(file: ResultFile, loads: readonly LoadResult[]): Card[] {
   const { met, missed, "not given": open } = countStates(file);
-  const calls = file.suites
-    .flatMap(({ loads }) => loads)
-    .reduce((sum, { recorded }) => sum + recorded.answered, 0);
-  const score = (kind: string, value: number, label: string) =>
-    `<div class="score ${kind}"><b>${value.toLocaleString("en-US")}</b>${label}</div>`;
-  return `<div class="scores">${score("met", met, "targets met")}${score(
-    missed > 0 ? "missed" : "",
-    missed,
-    "missed",
-  )}${score(open > 0 ? "open" : "", open, "not given")}${score("", calls, "calls answered")}</div>`;
+  const calls = loads.reduce((sum, { recorded }) => sum + recorded.answered, 0);
+  const whole = (value: number): string => value.toLocaleString("en-US");
+  return [
+    ["met", whole(met), "targets met"],
+    [missed > 0 ? "missed" : "", whole(missed), "missed"],
+    [open > 0 ? "open" : "", whole(open), "not given"],
+    ["", whole(calls), "calls answered"],
+  ];
+}
+
+function scores(file: ResultFile): string {
+  const loads = file.suites.flatMap((suite) => suite.loads);
+  const [only] = loads;
+  const isOne = only !== undefined && loads.length === 1 && only.recorded.planned > 0;
+  const cards = isOne ? loadCards(only) : suiteCards(file, loads);
+  const drawn = cards.map(
+    ([kind, value, label]) => `<div class="score ${kind}"><b>${value}</b>${label}</div>`,
+  );
+  return `<div class="scores">${drawn.join("")}</div>`;
 }
 
 function measureRow(measure: Measure): string {

@@ -8,6 +8,9 @@ const MIB = 2 ** 20;
 const TIME = "seconds";
 const QUANTILES = [0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999] as const;
 
+/** As many as there are colours. */
+const LINES_MAX = 4;
+
 type Points = (readonly [number, number])[];
 
 function sampled(samples: readonly Sample[], pick: (sample: Sample) => number | null): Points {
@@ -47,6 +50,7 @@ function callers(load: LoadResult): string[] {
       lines: [
         { name: "p50", points: over((second) => second.p50Ms) },
         { name: "p99", points: over((second) => second.p99Ms) },
+        { name: "slowest", points: over((second) => second.maxMs ?? Number.NaN) },
       ],
     }),
     percentiles(load),
@@ -56,7 +60,34 @@ function callers(load: LoadResult): string[] {
       xLabel: TIME,
       lines: [{ name: "answers", points: seconds.map((second, index) => [index, second.answered] as const) }],
     }),
+    outcomes(load),
   ];
+}
+
+/** The commonest outcomes by themselves, the rest as one line. */
+function outcomes({ recorded }: LoadResult): string {
+  const names = Object.entries(recorded.outcomes)
+    .toSorted(([, one], [, two]) => two - one)
+    .map(([name]) => name);
+  const isMany = names.length > LINES_MAX;
+  const shown = isMany ? names.slice(0, LINES_MAX - 1) : names;
+  const lineOf = (name: string, members: readonly string[]) => ({
+    name,
+    points: recorded.seconds.flatMap(({ outcomes: counts }, index) =>
+      counts === undefined
+        ? []
+        : [[index, members.reduce((sum, member) => sum + (counts[member] ?? 0), 0)] as const],
+    ),
+  });
+  return drawPlot({
+    title: "Outcomes",
+    yLabel: "answers each second",
+    xLabel: TIME,
+    lines: [
+      ...shown.map((name) => lineOf(name, [name])),
+      ...(isMany ? [lineOf("others", names.slice(shown.length))] : []),
+    ],
+  });
 }
 
 function service({ samples }: LoadResult): string[] {
@@ -68,13 +99,16 @@ function service({ samples }: LoadResult): string[] {
       lines: [{ name: "busy cores", points: sampled(samples, (one) => one.busyCores) }],
     }),
     drawPlot({
-      title: "Queue",
-      yLabel: "calls",
+      title: "Waiting",
+      yLabel: "calls in the queue",
       xLabel: TIME,
-      lines: [
-        { name: "waiting", points: sampled(samples, (one) => one.queuedCalls) },
-        { name: "running", points: sampled(samples, (one) => one.runningCalls) },
-      ],
+      lines: [{ name: "waiting", points: sampled(samples, (one) => one.queuedCalls) }],
+    }),
+    drawPlot({
+      title: "Running",
+      yLabel: "calls that hold a slot",
+      xLabel: TIME,
+      lines: [{ name: "running", points: sampled(samples, (one) => one.runningCalls) }],
     }),
     drawPlot({
       title: "Memory",

@@ -28,7 +28,8 @@ const BAND_OF_ONE_ROUND = 0.15;
 const BAND_PER_DEVIATION = 1.4826 * 1.645;
 
 /** Relative half width of the noise of one measure. */
-export function noiseOf({ rounds, value }: Measure): number {
+export function noiseOf({ rounds, value, isExact = false }: Measure): number {
+  if (isExact) return 0;
   if (value === null || value === 0 || rounds.length < 2) return BAND_OF_ONE_ROUND;
   const deviation = median(rounds.map((round) => Math.abs(round - value))) ?? 0;
   return Math.max(BAND_MIN, (deviation * BAND_PER_DEVIATION) / Math.abs(value));

@@ -22,6 +22,8 @@ export interface Measure {
   readonly rounds: readonly number[];
   /** Why it was not measured, or what to know about it. */
   readonly note: string | null;
+  /** A count of what must not happen, or must always: no difference is noise. */
+  readonly isExact?: boolean;
 }
 
 export type State = "met" | "missed" | "told" | "not given";
@@ -86,7 +88,7 @@ export function median(values: readonly number[]): number | null {
   return ascending.length % 2 === 1 ? upper : ((ascending[middle - 1] ?? 0) + upper) / 2;
 }
 
-type Description = Pick<Measure, "id" | "label" | "unit" | "better"> & {
+type Description = Pick<Measure, "id" | "label" | "unit" | "better" | "isExact"> & {
   readonly target?: number;
   readonly note?: string;
 };

@@ -1,6 +1,6 @@
 /** Results as text for a terminal. */
 import { ink } from "../terminal/ink.ts";
-import type { Comparison } from "./compare.ts";
+import type { Change, Comparison } from "./compare.ts";
 import { stateOf, type Measure, type ResultFile, type State, type SuiteResult } from "./schema.ts";
 
 const LABEL_WIDTH = 68;
@@ -23,7 +23,8 @@ export function number(value: number): string {
 
 export function quantity(value: number | null, unit: string): string {
   if (value === null) return "-";
-  return unit === "x" ? `${number(value)}x` : `${number(value)} ${unit}`;
+  if (unit === "x") return `${number(value)}x`;
+  return `${unit === "calls" ? Math.round(value).toLocaleString("en-US") : number(value)} ${unit}`;
 }
 
 function targetText({ target, unit, better }: Measure): string {
@@ -72,25 +73,44 @@ export function summary(file: ResultFile): string {
   return (missed + failed > 0 ? ink.red : ink.green)(words.join(", "));
 }
 
+const PAINT_CHANGE: Readonly<Record<Change, (text: string) => string>> = {
+  better: ink.green,
+  worse: ink.red,
+  same: ink.dim,
+  "only before": ink.yellow,
+  "only after": ink.yellow,
+};
+
+function percentText(difference: number | null): string {
+  if (difference === null) return "";
+  return `${difference > 0 ? "+" : ""}${number(difference * 100)} %`;
+}
+
+/** One block for each suite; the columns are as wide as what is in them. */
 export function comparisonTable(rows: readonly Comparison[]): string {
-  const paint = {
-    better: ink.green,
-    worse: ink.red,
-    same: ink.dim,
-    "only before": ink.dim,
-    "only after": ink.dim,
-  };
-  const lines = rows.map(({ suite, label, unit, before, after, difference, band, change }) => {
-    const percent =
-      difference === null ? "" : `${difference > 0 ? "+" : ""}${(difference * 100).toFixed(1)} %`;
-    const cells = [
-      `${suite}: ${label}`.padEnd(LABEL_WIDTH + 10),
-      quantity(before, unit).padStart(NUMBER_WIDTH),
-      quantity(after, unit).padStart(NUMBER_WIDTH),
-      percent.padStart(12),
-      `±${(band * 100).toFixed(0)} %`.padStart(8),
-    ];
-    return `  ${cells.join("")}  ${paint[change](change)}`;
+  const cells = rows.map((row) => ({
+    ...row,
+    texts: [
+      quantity(row.before, row.unit),
+      quantity(row.after, row.unit),
+      percentText(row.difference),
+      row.difference === null ? "" : `±${(row.band * 100).toFixed(0)} %`,
+    ],
+  }));
+  const heads = ["before", "after", "change", "noise"];
+  const labelWidth = Math.max(0, ...rows.map(({ label }) => label.length)) + 2;
+  const widths = heads.map((head, column) =>
+    Math.max(head.length, ...cells.map(({ texts }) => texts[column]?.length ?? 0)),
+  );
+  const line = (texts: readonly string[]): string =>
+    texts.map((text, column) => text.padStart((widths[column] ?? 0) + 2)).join("");
+  const blocks = [...Map.groupBy(cells, ({ suite }) => suite)].map(([suite, members]) => {
+    const head = ink.bold(suite.padEnd(labelWidth + 2)) + ink.dim(line(heads));
+    const lines = members.map(
+      ({ label, texts, change }) =>
+        `  ${label.padEnd(labelWidth)}${line(texts)}  ${PAINT_CHANGE[change](change)}`,
+    );
+    return [head, ...lines].join("\n");
   });
-  return lines.join("\n");
+  return blocks.join("\n\n");
 }

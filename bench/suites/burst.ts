@@ -4,7 +4,7 @@ import { sendBurst } from "../load/send.ts";
 import { measured, type LoadResult, type Measure } from "../results/schema.ts";
 import type { Transfer } from "../targets/native.ts";
 import { BATCH, cpuPerCall, nativeTarget } from "./saturate.ts";
-import { completeness, highest, RSS_BYTES_MAX, sum, type Session, type Suite } from "./suite.ts";
+import { completeness, highest, refusals, RSS_BYTES_MAX, sum, type Session, type Suite } from "./suite.ts";
 
 const CALLS = 45_000;
 const LAG_MS_MAX = 50;
@@ -24,10 +24,9 @@ export function slopeOf(thousandsMs: readonly number[]): number {
 }
 
 function tell(id: string, label: string, load: LoadResult): Measure[] {
-  const refused = sum(Object.values(load.recorded.refused));
   return [
     completeness(`${id}.right`, `${label}: answered rightly`, load),
-    measured({ id: `${id}.refused`, label: "  refused", unit: "calls", better: "lower", target: 0 }, refused),
+    refusals(`${id}.refused`, load),
     measured(
       {
         id: `${id}.rss`,

@@ -2,7 +2,7 @@
 import type { Recorder } from "../load/recorder.ts";
 import type { SendOptions } from "../load/send.ts";
 import type { Service, ServiceOptions } from "../machine/service.ts";
-import type { Curve, LoadResult, Measure, SuiteResult } from "../results/schema.ts";
+import { measured, type Curve, type LoadResult, type Measure, type SuiteResult } from "../results/schema.ts";
 import type { Target } from "../targets/target.ts";
 
 export interface PeerTargets {
@@ -44,6 +44,14 @@ export interface Suite {
   run(session: Session): Promise<SuiteParts>;
 }
 
+/** Calls that got no result; with the default configuration there is to be none. */
+export function refusals(id: string, load: LoadResult): Measure {
+  return measured(
+    { id, label: "  refused", unit: "calls", better: "lower", target: 0, isExact: true },
+    sum(Object.values(load.recorded.refused)),
+  );
+}
+
 /** Every call answered, and rightly. */
 export function completeness(id: string, label: string, load: LoadResult): Measure {
   const { planned, answered, wrong } = load.recorded;
@@ -56,6 +64,7 @@ export function completeness(id: string, label: string, load: LoadResult): Measu
     target: 100,
     value: planned === 0 ? null : (100 * right) / planned,
     rounds: [],
+    isExact: true,
     note: right === planned ? null : `${planned - answered} unanswered, ${wrong} wrong of ${planned}`,
   };
 }

@@ -9,7 +9,7 @@ import type { Service } from "../machine/service.ts";
 import { coldEnvironment, INTERPRETER } from "../reference/fork-loop.ts";
 import { measured, type LoadResult, type Measure } from "../results/schema.ts";
 import { cpuPerCall, nativeTarget } from "./saturate.ts";
-import { completeness, highest, RSS_BYTES_MAX, sum, type Session, type Suite } from "./suite.ts";
+import { completeness, highest, refusals, RSS_BYTES_MAX, type Session, type Suite } from "./suite.ts";
 
 const VERIFICATIONS = 16_000;
 const COLD = String.raw`import time
@@ -126,10 +126,7 @@ function tell(load: LoadResult): Measure[] {
   const { recorded } = load;
   return [
     completeness("burst", "verifications in one batch: right", load),
-    measured(
-      { id: "burst.refused", label: "  refused", unit: "calls", better: "lower", target: 0 },
-      sum(Object.values(recorded.refused)),
-    ),
+    refusals("burst.refused", load),
     measured(
       {
         id: "burst.rss",

@@ -33,9 +33,13 @@ export interface Target {
 
 /** What a peer's answer tells, in the words that all of them share. */
 export interface PlainAnswer {
-  readonly end: "completed" | "failed" | "wall_limit" | "other";
-  readonly stdout: string;
+  /** `answered`: it does not tell how a program ended that met no limit. */
+  readonly end: "completed" | "failed" | "wall_limit" | "answered" | "other";
+  /** Null where it is not shown. */
+  readonly stdout: string | null;
   readonly stderr: string;
+  /** Set when the value of a last expression, or stderr, may follow in the text of stdout. */
+  readonly isMixed?: boolean;
 }
 
 /** Outcomes of ours that a peer calls by one word. */
@@ -45,22 +49,34 @@ const END_OF_OUTCOME: Readonly<Record<string, PlainAnswer["end"]>> = {
   wall_limit: "wall_limit",
 };
 
+function isEnd(told: PlainAnswer["end"], wanted: PlainAnswer["end"]): boolean {
+  return told === wanted || (told === "answered" && (wanted === "completed" || wanted === "failed"));
+}
+
+/** The first `count` characters, as Python counts them. */
+function firstCharacters(text: string, count: number): string {
+  return text.length <= count ? text : Array.from(text).slice(0, count).join("");
+}
+
 /**
  * Holds a peer's answer against what the program must give, as far as that peer tells it: a cut output is
  * compared as far as it goes.
  * @param charactersMax characters of output after which the peer cuts; Infinity when it does not.
  */
 export function checkPlain(program: Program, answer: PlainAnswer, charactersMax: number): string | null {
-  const { expect } = program;
-  const end = END_OF_OUTCOME[expect.outcome] ?? "other";
-  if (answer.end !== end) return `ended as ${answer.end}, not ${end}`;
-  if (expect.stdout !== undefined && answer.end !== "wall_limit") {
-    const wanted = Array.from(expect.stdout).slice(0, charactersMax).join("");
-    if (answer.stdout !== wanted) return "stdout is not what it must be";
+  const { stdout: wanted, stdout_bytes: bytes, outcome } = program.expect;
+  const { stdout: told, isMixed = false } = answer;
+  const end = END_OF_OUTCOME[outcome] ?? "other";
+  if (!isEnd(answer.end, end)) return `ended as ${answer.end}, not ${end}`;
+  if (told === null) return null;
+  if (wanted !== undefined && end !== "wall_limit") {
+    const isRight = isMixed
+      ? told.startsWith(wanted.trimEnd())
+      : told === firstCharacters(wanted, charactersMax);
+    if (!isRight) return "stdout is not what it must be";
   }
-  const isCut = answer.stdout.length >= charactersMax;
-  if (expect.stdout_bytes !== undefined && !isCut && Buffer.byteLength(answer.stdout) !== expect.stdout_bytes)
-    return "stdout has another length";
+  const isWhole = !isMixed && told.length < charactersMax;
+  if (bytes !== undefined && isWhole && Buffer.byteLength(told) !== bytes) return "stdout has another length";
   return null;
 }
 
@@ -69,3 +85,6 @@ export function plainAnswer(program: Program, answer: PlainAnswer, charactersMax
 }
 
 export const runsPython = (program: Program): boolean => program.runtime === "python";
+
+/** False for a source whose indentation is taken for that of the whole by who finds it in a text. */
+export const isFlush = ({ source }: Program): boolean => !/^\s/.test(source);

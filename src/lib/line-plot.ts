@@ -22,6 +22,10 @@ const HEIGHT = 220;
 const MARGIN = { left: 52, right: 14, top: 34, bottom: 34 } as const;
 const Y_TICKS = 4;
 const X_TICKS = 5;
+/** A plot with more points at different places has nothing to point at. */
+const POINTED_MAX = 240;
+/** A line with more points has none that is drawn. */
+const DOTS_MAX = 12;
 
 export function escapeText(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.codePointAt(0)};`);
@@ -107,22 +111,39 @@ function axes(plot: Plot, x: Scale, y: Scale): string {
   );
 }
 
-function drawLine(
-  { name, points, spread }: PlotLine,
-  index: number,
-  x: Scale,
-  y: Scale,
-  isAlone: boolean,
-): string {
+/** A strip for each place on the x axis that tells the values there when it is pointed at. */
+function strips({ lines, xLabel, xTicks }: Plot, x: Scale): string {
+  const places = [...new Set(lines.flatMap(({ points }) => points.map(([px]) => px)))].toSorted(
+    (one, two) => one - two,
+  );
+  if (places.length > POINTED_MAX) return "";
+  const values = lines.map(({ name, points }) => ({ name, at: new Map(points) }));
+  const named = new Map(xTicks ?? []);
+  const edge = (place: number | undefined, other: number, end: number): number =>
+    place === undefined ? end : (x.at(place) + x.at(other)) / 2;
+  return places
+    .map((place, index) => {
+      const left = edge(places[index - 1], place, MARGIN.left);
+      const right = edge(places[index + 1], place, WIDTH - MARGIN.right);
+      const told = values.flatMap(({ name, at }) => {
+        const value = at.get(place);
+        return value === undefined ? [] : [`${name}: ${tickText(value)}`];
+      });
+      const where = named.get(place) ?? `${tickText(place)} ${xLabel}`;
+      return (
+        `<rect class="strip" x="${f(left)}" y="${MARGIN.top}" width="${f(right - left)}" height="${HEIGHT - MARGIN.top - MARGIN.bottom}">` +
+        `<title>${escapeText([where, ...told].join("\n"))}</title></rect>`
+      );
+    })
+    .join("");
+}
+
+function drawLine({ points, spread }: PlotLine, index: number, x: Scale, y: Scale, isAlone: boolean): string {
   const places = points.map(([px, py]) => [x.at(px), y.at(py)] as const);
   const path = places.map(([px, py], at) => `${at === 0 ? "M" : "L"}${f(px)} ${f(py)}`).join("");
   const dots = places
-    .filter(() => points.length <= 12)
-    .map(([px, py], at) => {
-      const [vx, vy] = points[at] ?? [0, 0];
-      const told = `${name}: ${tickText(vy)} at ${tickText(vx)}`;
-      return `<circle class="dot s${index}" cx="${f(px)}" cy="${f(py)}" r="3"><title>${escapeText(told)}</title></circle>`;
-    });
+    .filter(() => points.length <= DOTS_MAX)
+    .map(([px, py]) => `<circle class="dot s${index}" cx="${f(px)}" cy="${f(py)}" r="3"/>`);
   const [firstX] = places[0] ?? [0];
   const [lastX] = places.at(-1) ?? [0];
   const base = HEIGHT - MARGIN.bottom;
@@ -163,7 +184,7 @@ export function drawPlot(asked: Plot): string {
   const drawn = lines.map((line, index) => drawLine(line, index, x, y, lines.length === 1));
   return (
     `<svg class="plot" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeText(plot.title)}">` +
-    `${axes(plot, x, y)}${drawn.join("")}${legend(lines)}</svg>`
+    `${axes(plot, x, y)}${drawn.join("")}${legend(lines)}${strips(plot, x)}</svg>`
   );
 }
 
@@ -175,6 +196,8 @@ export const PLOT_STYLE = `
 .plot .title { font-size: 13px; font-weight: 600; fill: var(--text); }
 .plot .unit { font-size: 11px; font-weight: 400; fill: var(--dim); }
 .plot .grid { stroke: var(--grid); stroke-width: 1; }
+.plot .strip { fill: var(--text); opacity: 0; }
+.plot .strip:hover { opacity: 0.08; }
 .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
 .area { opacity: 0.12; stroke: none; }
 .line.s0 { stroke: var(--s0); } .area.s0, .dot.s0 { fill: var(--s0); } .plot .key.s0 { fill: var(--s0); }

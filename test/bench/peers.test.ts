@@ -148,7 +148,7 @@ describe("drivers of peers", () => {
   test("an answer that is none is an error, not a wrong answer", async () => {
     const peer = await startPeer(() => ({ results: [] }));
     await expect(answersOf(createCodeJudgeTarget(options(peer.url)), [GOOD])).rejects.toThrow(
-      /0 results for 1/,
+      /0 answers for 1/,
     );
   });
 });

@@ -29,8 +29,10 @@ describe("report", () => {
       "Latency over time",
       "Latency by percentile",
       "Throughput",
+      "Outcomes",
       "CPU",
-      "Queue",
+      "Waiting",
+      "Running",
       "Memory",
       "Event-loop lag",
     ]);

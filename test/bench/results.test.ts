@@ -49,6 +49,12 @@ describe("comparison", () => {
     expect(change).toEqual({ steady: "same", slower: "worse", up: "better" });
   });
 
+  test("what must always be, or never, has no noise", () => {
+    const exact = (...rounds: number[]) => ({ ...cost("refused", ...rounds), isExact: true });
+    const [row] = compareResults(resultFile([exact(1000)]), resultFile([exact(1001)]));
+    expect(row).toMatchObject({ band: 0, change: "worse" });
+  });
+
   test("measures of one file only are told as such", () => {
     const rows = compareResults(resultFile([cost("old", 1)]), resultFile([cost("new", 1)]));
     expect(rows.map(({ id, change }) => [id, change])).toEqual([
