@@ -40,7 +40,8 @@ interface Driver {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-function createPoster({ url, connections, key }: PeerOptions, more: Driver["headers"] = {}) {
+/** Sends JSON to a server and gives its answer. */
+export function createPoster({ url, connections, key }: PeerOptions, more: Driver["headers"] = {}) {
   const base = url.replace(/\/+$/, "");
   const agent = new Agent({
     connections,

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { createClient } from "../../src/client/index.ts";
 import { remainsOf } from "../../test/support/leftovers.ts";
 import { type Service, startService } from "../../test/support/service.ts";
-import { createPoster } from "../../bench/peers/post.ts";
+import { createPoster } from "../../bench/peers/driver.ts";
 import { createPlan, sendLoad, warmUp } from "./load.ts";
 import { isQuiet, readMetrics } from "./metrics.ts";
 import { type Sample, SERIES, type SeriesName, takeSample } from "./sample.ts";
