@@ -35,11 +35,13 @@ function positive(name: "calls" | "in-flight" | "samples" | "seed"): number {
 const whole = (value: number) => value.toLocaleString("en-US", { maximumFractionDigits: 0 });
 const short = (value: number) => value.toLocaleString("en-US", { maximumFractionDigits: 1 });
 
-/** The one line at the bottom of a terminal; a line now and then where there is none. */
+/** The one line at the bottom of a terminal; a line now and then where there is none. What went wrong is told at once. */
 function createProgress(calls: number): { show(tally: Tally, seconds: number): void; end(): void } {
   let shownAt = -Infinity;
+  let told = 0;
   return {
     show(tally, seconds) {
+      for (; told < tally.findings.length; told++) process.stderr.write(`\n  ${tally.findings[told]}\n`);
       if (!process.stderr.isTTY && seconds - shownAt < 15) return;
       shownAt = seconds;
       const text = `${whole(tally.answered)} of ${whole(calls)} calls, ${whole(tally.answered / seconds)}/s, hostile ${whole(tally.hostile)}, lost ${tally.lost}, wrong ${tally.wrong}`;

@@ -33,7 +33,8 @@ const HARMS: readonly Harm[] = [
     sources: { python: "while True:\n    pass", node: "for (;;);" },
     outcomes: ["wall_limit"],
     wallMs: ENDLESS_WALL_MS,
-    kept: true,
+    // On a busy machine it may not come back within the grace that it is given.
+    kept: null,
   },
   {
     name: "balloon in a session",

@@ -45,6 +45,8 @@ export interface SoakReport {
 const WARM_SHARE = 0.2;
 const WARM_CALLS_MAX = 400;
 const PROGRESS_MS = 1000;
+/** Of a submission to code-judge's door, on a machine however busy. Milliseconds. */
+const JUDGE_WALL_MS = 60_000;
 /** How long what a sandbox still has to clear away may take. Milliseconds. */
 const QUIET_MS_MAX = 20_000;
 const LOOK_MS = 50;
@@ -123,6 +125,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     `--container.stateDirectory=${stateDirectory}`,
     "--wire",
     "code-judge",
+    `--wire.code-judge.wallMs=${JUDGE_WALL_MS}`,
   ]);
   const pid = service.process.pid as number;
   try {
