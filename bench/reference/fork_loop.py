@@ -23,6 +23,7 @@ import struct
 import sys
 import tempfile
 import time
+import types
 
 
 def cpu_seconds():
@@ -34,8 +35,10 @@ def cpu_seconds():
 
 def run_source(code_source):
     """Runs a program as a script and gives its exit code."""
+    # Where pickle finds what the program defined, as multiprocessing needs it.
+    sys.modules["__main__"] = main_module = types.ModuleType("__main__")
     try:
-        exec(compile(code_source, "main.py", "exec", dont_inherit=True), {"__name__": "__main__"})
+        exec(compile(code_source, "main.py", "exec", dont_inherit=True), main_module.__dict__)
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else 1
     except BaseException as error:

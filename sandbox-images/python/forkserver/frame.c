@@ -4,11 +4,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #define FRAME_BYTES_MAX (256u << 20)
 #define STRINGS_MAX 4096u
+/* A buffer of this size or more is a mapping of its own: it grows without being copied, and freed it leaves nothing behind. */
+#define MAPPED_BYTES (128u << 10)
 
 void wipe_free(void *data, size_t length) {
     if (data) explicit_bzero(data, length);
@@ -16,8 +19,30 @@ void wipe_free(void *data, size_t length) {
 }
 
 void buffer_free(struct buffer *buffer) {
-    wipe_free(buffer->data, buffer->length);
+    if (buffer->capacity >= MAPPED_BYTES) munmap(buffer->data, buffer->capacity);
+    else wipe_free(buffer->data, buffer->length);
     memset(buffer, 0, sizeof *buffer);
+}
+
+static uint8_t *map_more(struct buffer *buffer, size_t capacity) {
+    if (buffer->capacity >= MAPPED_BYTES) {
+        void *moved = mremap(buffer->data, buffer->capacity, capacity, MREMAP_MAYMOVE);
+        return moved == MAP_FAILED ? NULL : moved;
+    }
+    uint8_t *data = mmap(NULL, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (data == MAP_FAILED) return NULL;
+    if (buffer->length) memcpy(data, buffer->data, buffer->length);
+    wipe_free(buffer->data, buffer->length);
+    return data;
+}
+
+/* Not realloc, which leaves the old bytes where the next call would inherit them. */
+static uint8_t *allocate_more(struct buffer *buffer, size_t capacity) {
+    uint8_t *data = malloc(capacity);
+    if (!data) return NULL;
+    if (buffer->length) memcpy(data, buffer->data, buffer->length);
+    wipe_free(buffer->data, buffer->length);
+    return data;
 }
 
 static bool buffer_reserve(struct buffer *buffer, size_t more) {
@@ -25,14 +50,11 @@ static bool buffer_reserve(struct buffer *buffer, size_t more) {
     if (buffer->capacity - buffer->length >= more) return true;
     size_t capacity = buffer->capacity ? buffer->capacity : 512;
     while (capacity - buffer->length < more) capacity *= 2;
-    /* Not realloc, which leaves the old bytes where the next call would inherit them. */
-    uint8_t *data = malloc(capacity);
+    uint8_t *data = (capacity >= MAPPED_BYTES ? map_more : allocate_more)(buffer, capacity);
     if (!data) {
         buffer->failed = true;
         return false;
     }
-    if (buffer->length) memcpy(data, buffer->data, buffer->length);
-    wipe_free(buffer->data, buffer->length);
     buffer->data = data;
     buffer->capacity = capacity;
     return true;
@@ -46,6 +68,15 @@ void buffer_put(struct buffer *buffer, const void *data, size_t length) {
 
 uint8_t *buffer_room(struct buffer *buffer, size_t length) {
     return buffer_reserve(buffer, length) ? buffer->data + buffer->length : NULL;
+}
+
+void buffer_refer(struct buffer *buffer, const void *data, size_t length) {
+    if (length < REFERENCE_BYTES_MIN || buffer->references == REFERENCES_MAX) {
+        buffer_put(buffer, data, length);
+        return;
+    }
+    buffer->referred[buffer->references++] = (struct reference){buffer->length, data, length};
+    buffer->referred_bytes += length;
 }
 
 void buffer_u8(struct buffer *buffer, uint8_t value) { buffer_put(buffer, &value, 1); }
@@ -90,13 +121,28 @@ bool frame_read(int fd, uint8_t *kind, uint8_t **body, uint32_t *length) {
     return *body && read_all(fd, *body, *length);
 }
 
+/* The buffer's own bytes with those that it refers to between them; gives the number of parts. */
+static int gather(const struct buffer *body, struct iovec *parts) {
+    size_t done = 0;
+    int count = 0;
+    for (int i = 0; i < body->references; i++) {
+        const struct reference *reference = &body->referred[i];
+        if (reference->at > done) parts[count++] = (struct iovec){body->data + done, reference->at - done};
+        parts[count++] = (struct iovec){(void *)reference->data, reference->length};
+        done = reference->at;
+    }
+    if (body->length > done) parts[count++] = (struct iovec){body->data + done, body->length - done};
+    return count;
+}
+
 bool frame_write(int fd, uint8_t kind, const struct buffer *body) {
-    if (body->failed || body->length + 1 > FRAME_BYTES_MAX) return false;
-    uint32_t size = (uint32_t)body->length + 1;
+    size_t length = body->length + body->referred_bytes + 1;
+    if (body->failed || length > FRAME_BYTES_MAX) return false;
+    uint32_t size = (uint32_t)length;
     uint8_t header[5] = {size, size >> 8, size >> 16, size >> 24, kind};
-    struct iovec parts[2] = {{header, sizeof header}, {body->data, body->length}};
+    struct iovec parts[2 * REFERENCES_MAX + 2] = {{header, sizeof header}};
     struct iovec *part = parts;
-    int count = 2;
+    int count = 1 + gather(body, parts + 1);
     while (count > 0) {
         ssize_t put = writev(fd, part, count);
         if (put < 0 && errno == EINTR) continue;

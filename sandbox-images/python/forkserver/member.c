@@ -348,10 +348,7 @@ void member_conclude(struct family *family, struct member *member, bool kept, in
     buffer_u64(&reply, peak);
     buffer_u64(&reply, call->started_us - call->accepted_us);
     buffer_u64(&reply, call->ended_us - call->started_us);
-    for (int i = 0; i < 2; i++) {
-        capture_reply(&call->streams[i], &reply);
-        capture_free(&call->streams[i]);
-    }
+    for (int i = 0; i < 2; i++) capture_reply(&call->streams[i], &reply);
     put_report(member, &reply);
     put_files(family, member, &reply);
     buffer_u8(&reply, kept);
@@ -361,5 +358,6 @@ void member_conclude(struct family *family, struct member *member, bool kept, in
     member->state = IDLE;
     if (!frame_write(family->slot->control, FRAME_SESSION_EVIDENCE, &reply)) family_give_up(family, "the evidence could not be sent");
     buffer_free(&reply);
+    for (int i = 0; i < 2; i++) capture_free(&call->streams[i]);
     if (!kept) forget(member);
 }

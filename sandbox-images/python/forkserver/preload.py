@@ -1,6 +1,7 @@
 """What a fork server does before its first fork: imports, and the checks that make forking safe."""
 
 import atexit
+import gc
 import os
 import sys
 
@@ -19,6 +20,8 @@ def preload(modules, sys_path):
     """Imports `modules`; returns the names of those that cannot be imported here."""
     import site
 
+    # Nearly all that is made here stays: looking for garbage in between finds none and takes a fifth of the time.
+    gc.disable()
     # `exit`, `quit`, `help` and `copyright`, which -S leaves out.
     site.setquit()
     site.setcopyright()
@@ -37,6 +40,7 @@ def preload(modules, sys_path):
     exercises.exercise(modules)
     # What the modules want done at the end is of no use to a process that ends by _exit; `program` does the rest.
     atexit._clear()
+    gc.enable()
     return missing
 
 

@@ -238,7 +238,7 @@ static void watch(struct slot *slot, const struct request *request, struct run *
             if (!capture_read(stream)) polls[2 + i].fd = -1;
             if (stream->total > request->flood_bytes) end(slot, run, ENDED_OUTPUT);
             limit_memory(slot, request, run);
-            quiet_until = now_us() + QUIET_US;
+            if (!stream->pressing) quiet_until = now_us() + QUIET_US;
         }
         if (polls[0].revents) {
             struct signalfd_siginfo info;
@@ -316,10 +316,7 @@ static void conclude(struct slot *slot, const struct request *request, struct ru
     buffer_u64(&reply, peak);
     buffer_u64(&reply, run->started_us - run->accepted_us);
     buffer_u64(&reply, run->ended_us - run->started_us);
-    for (int i = 0; i < 2; i++) {
-        capture_reply(&run->streams[i], &reply);
-        capture_free(&run->streams[i]);
-    }
+    for (int i = 0; i < 2; i++) capture_reply(&run->streams[i], &reply);
     put_report(slot, &reply);
     scratch_collect(request, &reply);
     bool reusable = scratch_sweep(slot, request) && run->memory_before < slot->cgroup.baseline_bytes + GROWTH_BYTES_MAX;
@@ -327,6 +324,7 @@ static void conclude(struct slot *slot, const struct request *request, struct ru
     buffer_u64(&reply, now_us() - run->started_us);
     if (!frame_write(slot->control, FRAME_EVIDENCE, &reply)) give_up(slot, "the evidence could not be sent");
     buffer_free(&reply);
+    for (int i = 0; i < 2; i++) capture_free(&run->streams[i]);
 }
 
 /* True in the child, which is to run the program. */

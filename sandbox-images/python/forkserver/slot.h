@@ -71,11 +71,25 @@ struct request {
     struct strings collect; /* paths */
 };
 
+#define REFERENCES_MAX 6
+/* Fewer bytes are sooner copied. */
+#define REFERENCE_BYTES_MIN 4096
+
+/* Bytes kept elsewhere that are sent as if they stood at `at`. */
+struct reference {
+    size_t at;
+    const void *data;
+    size_t length;
+};
+
 /* A growing byte buffer; `failed` is set once memory ran out and stays. */
 struct buffer {
     uint8_t *data;
     size_t length, capacity;
     bool failed;
+    struct reference referred[REFERENCES_MAX];
+    int references;
+    size_t referred_bytes;
 };
 
 /*
@@ -85,6 +99,8 @@ struct buffer {
 void wipe_free(void *data, size_t length);
 void buffer_free(struct buffer *buffer);
 void buffer_put(struct buffer *buffer, const void *data, size_t length);
+/* The same for a frame that is sent, without a copy of many bytes: they stay where they are until then. */
+void buffer_refer(struct buffer *buffer, const void *data, size_t length);
 void buffer_u8(struct buffer *buffer, uint8_t value);
 void buffer_u32(struct buffer *buffer, uint32_t value);
 void buffer_u64(struct buffer *buffer, uint64_t value);
@@ -274,8 +290,9 @@ struct capture {
     uint64_t total;
     size_t head_max, tail_max;
     struct buffer head;
-    uint8_t *tail;
-    size_t tail_length, tail_start, tail_capacity;
+    uint8_t *tail; /* `tail_max` bytes, of which the kernel gives what is used */
+    size_t tail_length, tail_start;
+    bool pressing; /* the last read took all that a pipe holds: the writer is waiting */
 };
 
 void capture_start(struct capture *capture, int fd, uint64_t output_bytes);
@@ -283,6 +300,7 @@ void capture_start(struct capture *capture, int fd, uint64_t output_bytes);
 bool capture_read(struct capture *capture);
 /* Bytes that keeping the stream takes, now and at its next growth. */
 uint64_t capture_memory(const struct capture *capture);
+/* The reply refers to the captured bytes: they are freed once it is sent. */
 void capture_reply(const struct capture *capture, struct buffer *reply);
 void capture_free(struct capture *capture);
 

@@ -4,6 +4,7 @@
  */
 import type { Evidence, RunSpec, Sandbox } from "../../core/ports.ts";
 import type { ForkServer } from "./fork-server.ts";
+import type { ForkServers } from "./fork-servers.ts";
 import { chooseProfile, type ImportProfile, LIGHTEST, NODE } from "./import-profiles.ts";
 import type { SlotConnection } from "./slot-connection.ts";
 import { couldLeaveUnfinished, couldNoticeRandomState, importedNames, sourcesOf } from "./source-scan.ts";
@@ -18,7 +19,7 @@ export interface ContainerSandboxOptions {
   readonly diskBytes: number;
   /** Whether Node programs are forked from a Node; else a Node is executed for each. */
   readonly forksNode: boolean;
-  readonly serverOf: (profile: ImportProfile) => Promise<ForkServer>;
+  readonly servers: ForkServers;
 }
 
 /** A Node program as a command line. */
@@ -31,7 +32,7 @@ export class ContainerSandbox implements Sandbox {
   readonly #index: number;
   readonly #diskBytes: number;
   readonly #forksNode: boolean;
-  readonly #serverOf: (profile: ImportProfile) => Promise<ForkServer>;
+  readonly #servers: ForkServers;
   readonly #lanes = new Map<string, Promise<Lane>>();
   #closed = false;
 
@@ -39,12 +40,12 @@ export class ContainerSandbox implements Sandbox {
     this.#index = options.index;
     this.#diskBytes = options.diskBytes;
     this.#forksNode = options.forksNode;
-    this.#serverOf = options.serverOf;
+    this.#servers = options.servers;
   }
 
   /** Opens the slot process of a profile ahead of its first call. */
   async warm(profile: ImportProfile): Promise<void> {
-    await this.#lane(profile);
+    await this.#laneFor(profile);
   }
 
   async run(asked: RunSpec, signal: AbortSignal): Promise<Evidence> {
@@ -56,7 +57,7 @@ export class ContainerSandbox implements Sandbox {
     const light = isPython ? chooseProfile(importedNames(sources)) : LIGHTEST;
     const profile = spec.entry.kind === "fork" && isNode ? NODE : light;
     const startedMs = performance.now();
-    const { server, slot } = await this.#lane(profile);
+    const { server, slot } = await this.#laneFor(profile);
     if (slot.diskBytes !== spec.limits.disk_bytes)
       await server.resizeSlot(this.#index, slot, spec.limits.disk_bytes);
     const waitedMs = performance.now() - startedMs;
@@ -65,7 +66,7 @@ export class ContainerSandbox implements Sandbox {
       finish: isPython && couldLeaveUnfinished(spec, sources),
     });
     // A slot that asked to be replaced is replaced before anybody waits for it.
-    if (!slot.usable && !this.#closed) this.#lane(profile).catch(() => undefined);
+    if (!slot.usable && !this.#closed) this.#laneFor(profile).catch(() => undefined);
     return { ...evidence, startMs: evidence.startMs + waitedMs };
   }
 
@@ -77,6 +78,18 @@ export class ContainerSandbox implements Sandbox {
         () => undefined,
       );
     this.#lanes.clear();
+  }
+
+  /** Where a program of this profile runs now. When that is lost while a slot is opened in it, what stands in is taken. */
+  async #laneFor(profile: ImportProfile): Promise<Lane> {
+    const chosen = this.#servers.standIn(profile);
+    try {
+      return await this.#lane(chosen);
+    } catch (error) {
+      const other = this.#servers.standIn(profile);
+      if (other === chosen || this.#closed) throw error;
+      return this.#lane(other);
+    }
   }
 
   async #lane(profile: ImportProfile): Promise<Lane> {
@@ -92,14 +105,14 @@ export class ContainerSandbox implements Sandbox {
   }
 
   async #open(profile: ImportProfile): Promise<Lane> {
-    const server = await this.#serverOf(profile);
+    const server = await this.#servers.of(profile);
     try {
       return await this.#openIn(server);
     } catch (error) {
-      if (server.usable || this.#closed) throw error;
+      if (server.usable || this.#closed || this.#servers.standIn(profile) !== profile) throw error;
       // It was ending already. A call's only repetition is not spent on it: its replacement is waited for.
-      await server.ended;
-      return this.#openIn(await this.#serverOf(profile));
+      await server.lost;
+      return this.#openIn(await this.#servers.of(profile));
     }
   }
 

@@ -66,6 +66,9 @@ export class ForkServer {
   /** Before it is, its end is told with the container's last words. */
   #isReady = false;
   #gone: SandboxFault | null = null;
+  #tellLost!: () => void;
+  /** Settles once it takes no slots any more. */
+  readonly lost = new Promise<void>((resolve) => (this.#tellLost = resolve));
   /** Settles once the container and everything in it is gone. */
   readonly ended: Promise<void>;
 
@@ -310,6 +313,7 @@ export class ForkServer {
 
   #lost(fault: SandboxFault): void {
     this.#gone ??= fault;
+    this.#tellLost();
     this.#readyPending.reject(fault);
     this.#reply?.reject(fault);
     for (const pending of this.#hellos.values()) pending.reject(fault);

@@ -99,6 +99,9 @@ export const IMPORT_PROFILES: readonly ImportProfile[] = STEPS.map((step, index)
 /** The profile for programs that import nothing of note, and for those that Python does not run. */
 export const LIGHTEST = IMPORT_PROFILES[0] as ImportProfile;
 
+/** The profile that has every module of the others, and so can stand in for each. */
+export const HEAVIEST = IMPORT_PROFILES.at(-1) as ImportProfile;
+
 /** Of programs of runtime `node`. */
 export const NODE: ImportProfile = { name: "node", interpreter: "node", modules: [], names: [] };
 
