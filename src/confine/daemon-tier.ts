@@ -27,6 +27,8 @@ export interface Daemon {
   readonly version: string;
   /** Whether containers have the machine's root as theirs, and so users of the machine. */
   readonly rootful: boolean;
+  /** Whether it bounds containers; Podman that is not root does not, on cgroup v1. */
+  readonly bounds: boolean;
 }
 
 const NAME_PREFIX = "rollcall-";
@@ -53,13 +55,19 @@ export async function findDaemon(options: ConfinementOptions): Promise<Daemon> {
     );
   const isRoot = process.getuid?.() === 0;
   // Without systemd, as in a container, Podman must be told to make cgroups itself. Its crun does not take every layout.
-  const flags = name === "podman" && isRoot ? ["--cgroup-manager=cgroupfs", ...podmanRuntime()] : [];
+  const flags =
+    name === "podman" ? [...(isRoot ? ["--cgroup-manager=cgroupfs"] : []), ...podmanRuntime()] : [];
   const command = [path, ...flags];
-  const format = name === "docker" ? "{{.ServerVersion}}" : "{{.Version.Version}}";
+  const format =
+    name === "docker"
+      ? "{{.ServerVersion}} v{{.CgroupVersion}}"
+      : "{{.Version.Version}} {{.Host.CgroupsVersion}}";
   const { code, stdout, stderr } = await runCommand([...command, "info", "--format", format], COMMAND_MS_MAX);
   if (code !== 0)
     throw new ConfinementUnavailable(`${name} does not answer: ${stderr.trim().split("\n").at(-1)}`);
-  return { name, command, version: `${name} ${stdout.trim()}`, rootful: name === "docker" || isRoot };
+  const [version = "", cgroups] = stdout.trim().split(" ");
+  const rootful = name === "docker" || isRoot;
+  return { name, command, version: `${name} ${version}`, rootful, bounds: rootful || cgroups !== "v1" };
 }
 
 function podmanRuntime(): string[] {
@@ -138,7 +146,9 @@ class DaemonTier implements Tier {
       layers: containerLayers(users, BY_LOOKING),
       detail: {
         runtime: daemon.version,
-        cgroup: `the daemon's, for each container`,
+        cgroup: daemon.bounds
+          ? "the daemon's, for each container"
+          : "none: Podman that is not root sets no limits on cgroup v1",
         rootless: String(!daemon.rootful),
       },
     };

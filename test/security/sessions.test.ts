@@ -18,6 +18,9 @@ afterAll(() => executor.close());
 
 const LIMITS = { wall_ms: 2_000, memory_bytes: 128 << 20, processes: 24 };
 
+/** Long enough for a program to have done what its state depends on, on a busy machine. */
+const BEGUN_MS = 1_500;
+
 interface Hostile {
   readonly name: string;
   readonly source: string;
@@ -53,7 +56,7 @@ const HOSTILE: readonly Hostile[] = [
       "import ctypes\nctypes.CDLL(None).pause() if False else None\nctypes.CDLL(None).sleep(30)\nwhile True: ctypes.CDLL(None).sleep(30)",
     outcome: /^wall_limit$/,
     state: "kept",
-    limits: { wall_ms: 300 },
+    limits: { wall_ms: BEGUN_MS },
   },
   {
     name: "a thread that holds the interpreter's lock in C",
@@ -61,7 +64,7 @@ const HOSTILE: readonly Hostile[] = [
       "import ctypes\nctypes.PyDLL(None).sleep.restype = None\nwhile True:\n    try: ctypes.PyDLL(None).sleep(30)\n    except BaseException: pass",
     outcome: /^wall_limit$/,
     state: "lost",
-    limits: { wall_ms: 300 },
+    limits: { wall_ms: BEGUN_MS },
   },
   { name: "os._exit", source: "import os; os._exit(0)", outcome: /^completed$/, state: "lost" },
   {
@@ -120,7 +123,7 @@ const HOSTILE: readonly Hostile[] = [
     source: "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)",
     outcome: /^wall_limit$/,
     state: "lost",
-    limits: { wall_ms: 300 },
+    limits: { wall_ms: BEGUN_MS },
   },
 ];
 

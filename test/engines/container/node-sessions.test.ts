@@ -83,7 +83,7 @@ describe("an interrupt", () => {
   it("that code does not hear loses the session, and that is said", async () => {
     const [fork] = (await session.fork()) as [Session];
     const deaf = "process.on('SIGINT', () => {}); setTimeout(() => { for (;;) {} })";
-    expect(await fork.execute({ source: deaf, limits: { wall_ms: 300 } })).toMatchObject({
+    expect(await fork.execute({ source: deaf, limits: { wall_ms: 1500 } })).toMatchObject({
       outcome: "wall_limit",
       session: { state: "lost" },
     });

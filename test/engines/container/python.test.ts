@@ -383,7 +383,7 @@ describe("collected files", () => {
 
   it("come back from a program that met a limit", async () => {
     const { outcome, files } = await run("open('a', 'w').write('kept')\nwhile True: pass", {
-      limits: { wall_ms: 300 },
+      limits: { wall_ms: 1500 },
       collect: ["a"],
     });
     expect({ outcome, files }).toEqual({
@@ -405,13 +405,14 @@ describe("usage and limits", () => {
   });
 
   it("does not charge the wait for a slot to the program", async () => {
+    const limits = { wall_ms: 3000 };
+    const slots = (await executor.describe()).engines[0]?.slots ?? 0;
     const results = await Promise.all(
-      Array.from({ length: 24 }, () =>
-        run("import time\ntime.sleep(0.3)\nprint('ok')", { limits: { wall_ms: 1000 } }),
-      ),
+      // The last in each slot's line waits for longer than it may run.
+      Array.from({ length: 13 * slots }, () => run("import time\ntime.sleep(0.3)\nprint('ok')", { limits })),
     );
     expect(results.map(({ outcome }) => outcome)).toEqual(results.map(() => "completed"));
-    expect(Math.max(...results.map(({ timing }) => timing.queued_ms))).toBeGreaterThan(1000);
+    expect(Math.max(...results.map(({ timing }) => timing.queued_ms))).toBeGreaterThan(limits.wall_ms);
   });
 
   it("changes with each call on the same slot", async () => {

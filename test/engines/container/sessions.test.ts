@@ -166,7 +166,7 @@ describe("a session as a whole", () => {
     const session = await open();
     const deaf =
       "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nprint('a')\ntime.sleep(60)";
-    expect(await run(session, deaf, { limits: { wall_ms: 200 } })).toMatchObject({
+    expect(await run(session, deaf, { limits: { wall_ms: 1500 } })).toMatchObject({
       outcome: "wall_limit",
       signal: "SIGKILL",
       stdout: "a\n",
