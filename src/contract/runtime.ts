@@ -26,5 +26,10 @@ export interface Runtime {
   readonly entry: Entry;
   readonly modes: readonly ("script" | "cell")[];
   /** The engine that keeps interpreters of it between calls, and how one is started; null for none. */
-  readonly sessions: { readonly engine: "container" | "isolate"; readonly entry: Entry } | null;
+  readonly sessions: {
+    readonly engine: "container" | "isolate";
+    readonly entry: Entry;
+    /** Whether one may be a program that comes in parts. */
+    readonly programs: boolean;
+  } | null;
 }

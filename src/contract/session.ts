@@ -15,6 +15,7 @@ import { nullable } from "./schema-parts.ts";
 export const SESSION_BOUNDS = {
   /** New sessions by one fork. */
   forkCountMax: 256,
+  importsMax: 64,
   deadlineMsMax: 7 * 24 * 3600 * 1000,
 } as const;
 
@@ -62,6 +63,19 @@ export const SessionSpecSchema = Type.Object(
     ),
     files,
     env,
+    imports: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 128, pattern: "^[A-Za-z0-9_.]+$" }), {
+        maxItems: SESSION_BOUNDS.importsMax,
+        description:
+          "Modules that the session's calls will import. Where the service has an interpreter that has imported them already, the session begins with that one; nothing else depends on it.",
+      }),
+    ),
+    program: Type.Optional(
+      Type.Boolean({
+        description:
+          "True: the session is one program, and its calls are the parts of its source. It ends as a program does: at a part that raises, at a limit, and after the part with mode `last`. Default: false.",
+      }),
+    ),
     ...deadlines,
     id: Type.Optional(
       idSchema(
@@ -78,10 +92,10 @@ export const SessionCallSchema = Type.Object(
   {
     source,
     mode: Type.Optional(
-      Type.Enum(["cell", "script"], {
+      Type.Enum(["cell", "script", "last"], {
         type: "string",
         description:
-          "`cell` (default) returns the repr of a last bare expression as `value`; `script` shows nothing. Both run in the session's one namespace.",
+          "`cell` (default) returns the repr of a last bare expression as `value`; `script` shows nothing. Both run in the session's one namespace. Of a program's parts `script` (default) is one after which more come, and `last` the one after which the program ends.",
       }),
     ),
     stdin,

@@ -34,6 +34,8 @@ export interface SessionParts {
   readonly id: string;
   readonly tenant: string;
   readonly runtime: RuntimeId;
+  /** Whether its calls are the parts of one program. */
+  readonly program: boolean;
   readonly limits: Limits;
   readonly parent: string | null;
   /** Calls before its fork. */
@@ -51,7 +53,7 @@ export interface SessionHouse {
   /** Calls and forks that may wait in one session. */
   readonly waitingMax: number;
   /** Decides a call fully. @throws SandboxError */
-  readonly accept: (runtime: RuntimeId, limits: Limits, call: SessionCall) => AcceptedCall;
+  readonly accept: (parts: SessionParts, call: SessionCall) => AcceptedCall;
   /** Makes places for forks and fills them. @throws SandboxError */
   readonly fork: (session: LiveSession, spec: ForkSpec) => Promise<readonly Session[]>;
   readonly onFault: (runtime: RuntimeId, fault: SandboxFault) => void;
@@ -97,8 +99,7 @@ export class LiveSession implements Session {
 
   async execute(call: SessionCall, { signal }: { readonly signal?: AbortSignal } = {}): Promise<Result> {
     this.#assertOpen();
-    const { runtime, limits } = this.parts;
-    const accepted = this.#house.accept(runtime, limits, call);
+    const accepted = this.#house.accept(this.parts, call);
     const acceptedMs = this.#house.now();
     const given = new GivenUp(signal, accepted.deadlineMs, this.#closing.signal);
     try {
@@ -277,7 +278,11 @@ export class LiveSession implements Session {
     try {
       const evidence = await answerInTime(this.parts.sandbox, call.spec, given.signal);
       const result = conclude(call, evidence, times);
-      if (!evidence.kept) void this.end("lost", `its interpreter ended: ${howItEnded(evidence, result)}`);
+      if (!evidence.kept) {
+        const why = this.parts.program ? "closed" : "lost";
+        const what = this.parts.program ? "its program" : "its interpreter";
+        void this.end(why, `${what} ended: ${howItEnded(evidence, result)}`);
+      }
       return this.#told(
         result.outcome === "cancelled" ? { ...result, detail: given.detail("while it ran") } : result,
         evidence.kept,

@@ -23,6 +23,8 @@ export interface RunSpec {
   readonly files: readonly SandboxFile[];
   readonly collect: readonly string[];
   readonly cell: boolean;
+  /** Of a session that is one program: its last part. */
+  readonly last?: boolean;
   readonly limits: Limits;
 }
 
@@ -98,6 +100,10 @@ export interface Sandbox {
 /** A session's sandbox, fully decided. */
 export interface SessionSandboxSpec {
   readonly entry: Entry;
+  /** Its calls are the parts of one program, which ends with the last, with one that raises, and at a limit. */
+  readonly program: boolean;
+  /** Names of modules that its calls will import. A hint. */
+  readonly imports: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   /** Put into the working directory before the first call. */
   readonly files: readonly SandboxFile[];

@@ -7,14 +7,14 @@
  */
 import type { RuntimeId } from "../contract/call.ts";
 import { SandboxError } from "../contract/errors.ts";
-import type { LimitPolicy, Limits } from "../contract/limits.ts";
+import type { LimitPolicy } from "../contract/limits.ts";
 import type { Runtime } from "../contract/runtime.ts";
 import type { ForkSpec, Session, SessionCall, SessionDescription, SessionSpec } from "../contract/session.ts";
 import { acceptCall, type AcceptedCall } from "./accept.ts";
-import { type Deadlines, LiveSession, type SessionHouse } from "./live-session.ts";
+import { type Deadlines, LiveSession, type SessionHouse, type SessionParts } from "./live-session.ts";
 import type { CallObserver, SessionOrigin } from "./observer.ts";
 import { inTime } from "./patience.ts";
-import { type Engine, SandboxFault, type SessionSandbox } from "./ports.ts";
+import { type Engine, SandboxFault, type SessionSandbox, type SessionSandboxSpec } from "./ports.ts";
 import { Turnstile } from "./turnstile.ts";
 
 interface DeadlineBounds {
@@ -81,7 +81,7 @@ export class Sessions {
       observer: options.observer,
       turnstile: this.#turnstile,
       waitingMax: options.bounds.waitingMax,
-      accept: (runtime, limits, call) => this.#accept(runtime, limits, call),
+      accept: (parts, call) => this.#accept(parts, call),
       fork: (session, spec) => this.#fork(session, spec),
       onFault: (runtime, fault) => this.#fault(runtime, fault),
       onEnd: (session) => this.#remember(session),
@@ -104,7 +104,7 @@ export class Sessions {
     this.#options.checkShape?.("session", spec);
     this.#refuseWhenClosed();
     const { limits, runtimes, newId } = this.#options;
-    const { runtime: name, limits: asked, files, env } = spec;
+    const { runtime: name, limits: asked, files, env, program = false, imports = [] } = spec;
     const { spec: decided, runtime } = acceptCall(
       {
         runtime: name,
@@ -116,13 +116,18 @@ export class Sessions {
       { runtimes, limits, newId },
     );
     const engine = this.#engineOf(runtime);
+    if (program && runtime.sessions?.programs !== true)
+      throw new SandboxError("invalid_call", `a program of runtime ${runtime.id} cannot come in parts`, {
+        path: "/program",
+      });
     const deadlines = this.#deadlines(spec);
     const id = spec.id ?? newId();
     this.#refuseTaken(tenant, id);
-    const parts = { tenant, runtime: runtime.id, limits: decided.limits, parent: null, calls: 0, deadlines };
+    const { limits: bounds } = decided;
+    const parts = { tenant, runtime: runtime.id, program, limits: bounds, parent: null, calls: 0, deadlines };
     return this.#inPlaces(tenant, 1, async () => {
       const askedMs = this.#options.now();
-      const sandbox = await this.#openSandbox(engine, decided, signal);
+      const sandbox = await this.#openSandbox(engine, { ...decided, program, imports }, signal);
       try {
         // Another may have come to be while this one was opened.
         this.#refuseTaken(tenant, id);
@@ -174,15 +179,27 @@ export class Sessions {
       });
   }
 
-  #accept(runtime: RuntimeId, limits: Limits, call: SessionCall): AcceptedCall {
+  #accept({ runtime, program, limits }: SessionParts, call: SessionCall): AcceptedCall {
     this.#options.checkShape?.("session_call", call);
     this.#refuseWhenClosed();
-    const { limits: asked, ...rest } = call;
+    const { limits: asked, mode = program ? "script" : "cell", ...rest } = call;
+    if (mode === (program ? "cell" : "last"))
+      throw new SandboxError(
+        "invalid_call",
+        `mode ${mode} is not for ${program ? "a program's parts, whose modes are script and last" : "cells, whose modes are cell and script"}`,
+        { path: "/mode" },
+      );
     const policy = { default: limits, ceiling: this.#options.limits.ceiling };
-    return acceptCall(
-      { ...rest, runtime, mode: call.mode ?? "cell", ...(asked === undefined ? {} : { limits: asked }) },
+    const accepted = acceptCall(
+      {
+        ...rest,
+        runtime,
+        mode: mode === "cell" ? mode : "script",
+        ...(asked === undefined ? {} : { limits: asked }),
+      },
       { runtimes: this.#options.runtimes, limits: policy, newId: this.#options.newId },
     );
+    return mode === "last" ? { ...accepted, spec: { ...accepted.spec, last: true } } : accepted;
   }
 
   async #fork(session: LiveSession, spec: ForkSpec): Promise<readonly Session[]> {
@@ -259,10 +276,10 @@ export class Sessions {
 
   async #openSandbox(
     engine: Engine & Required<Pick<Engine, "openSession">>,
-    { entry, env, files, limits }: AcceptedCall["spec"],
+    { entry, program, imports, env, files, limits }: SessionSandboxSpec,
     signal: AbortSignal | undefined,
   ): Promise<SessionSandbox> {
-    const opening = engine.openSession({ entry, env, files, limits });
+    const opening = engine.openSession({ entry, program, imports, env, files, limits });
     try {
       const sandbox = await inTime(opening, OPEN_MS_MAX, "open_silent", signal);
       return sandbox;

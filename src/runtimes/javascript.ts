@@ -9,5 +9,5 @@ export const javascript: Runtime = {
   entry: { kind: "isolate", fileName: "main.js" },
   modes: ["script", "cell"],
   // An isolate cannot be forked; a process of Node can.
-  sessions: { engine: "container", entry: NODE_ENTRY },
+  sessions: { engine: "container", entry: NODE_ENTRY, programs: false },
 };

@@ -10,5 +10,5 @@ export const node: Runtime = {
   compile: null,
   entry: NODE_ENTRY,
   modes: ["script"],
-  sessions: { engine: "container", entry: NODE_ENTRY },
+  sessions: { engine: "container", entry: NODE_ENTRY, programs: false },
 };

@@ -9,5 +9,5 @@ export const python: Runtime = {
   compile: null,
   entry,
   modes: ["script", "cell"],
-  sessions: { engine: "container", entry },
+  sessions: { engine: "container", entry, programs: true },
 };

@@ -16,7 +16,11 @@ export const PYTHON: Runtime = {
   compile: null,
   entry: { kind: "fork", interpreter: "python", fileName: "main.py" },
   modes: ["script", "cell"],
-  sessions: { engine: "container", entry: { kind: "fork", interpreter: "python", fileName: "main.py" } },
+  sessions: {
+    engine: "container",
+    entry: { kind: "fork", interpreter: "python", fileName: "main.py" },
+    programs: true,
+  },
 };
 
 export const NODE: Runtime = {

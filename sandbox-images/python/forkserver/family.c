@@ -109,6 +109,7 @@ static void next_fork(struct family *family, struct member *parent) {
         return;
     }
     child->parent = parent;
+    child->parts = parent->parts;
     struct packet order = {.kind = ORDER_FORK, .value = forking->reseed};
     int descriptors[] = {ends.channel, ends.streams[0], ends.streams[1], child->root};
     bool sent = packet_send(parent->channel, &order, descriptors, 4);

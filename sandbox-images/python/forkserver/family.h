@@ -53,6 +53,7 @@ struct member {
     struct cgroup cgroup;
     uint64_t memory_bytes, processes;
     uint32_t calls; /* begun so far */
+    bool parts; /* one program that comes in parts: what interrupts it ends it, as it would end any program */
     struct call call;
     struct forking forking;
     struct member *parent; /* UNBORN, BRANCHING: who forks it */

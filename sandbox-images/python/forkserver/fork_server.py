@@ -23,12 +23,13 @@ import struct
 import sys
 
 import _slot
+import parts
 import preload
 import program
 import session
 
 OPEN, RESIZE, READY, FAILED, DONE, BRANCH, PRUNE = 16, 17, 18, 19, 20, 21, 22
-CELL, EXEC, FRESH_RANDOM, FINISH, SESSION = 1, 2, 4, 8, 16
+CELL, EXEC, FRESH_RANDOM, FINISH, SESSION, PARTS = 1, 2, 4, 8, 16, 32
 FRAME_BYTES_MAX = 1 << 16
 DESCRIPTORS_MAX = 1 << 16
 
@@ -156,7 +157,7 @@ def main():
     _slot.compact()
     flags, source, argv, env, report = serve(connection, options)
     # From here on this is the process of one call, confined, with its own user and standard streams.
-    if flags & SESSION:
+    if flags & SESSION and not flags & PARTS:
         session.serve(env)
     if flags & EXEC:
         program.execute(argv, env)
@@ -165,6 +166,7 @@ def main():
         argv,
         env,
         report,
+        parts=parts.code() if flags & PARTS else None,
         cell=bool(flags & CELL),
         fresh_random=bool(flags & FRESH_RANDOM),
         finish=bool(flags & FINISH),

@@ -153,6 +153,7 @@ bool member_start(struct family *family, struct member *member, struct ends *end
     ends_close(ends);
     if (pid < 0) family_give_up(family, "fork failed");
     member->pid = pid;
+    member->parts = (request->flags & RUN_PARTS) != 0;
     member->state = OPENING;
     return false;
 }
@@ -213,8 +214,8 @@ bool member_call(struct family *family, struct member *member, struct request *r
 void member_interrupt(struct member *member, enum ended_by reason) {
     if (member->state != RUNNING || member->call.grace_us != 0) return;
     member->call.ended_by = reason;
-    member->call.grace_us = now_us() + GRACE_US;
-    if (!member->dead) kill(member->pid, SIGINT);
+    member->call.grace_us = now_us() + (member->parts ? 0 : GRACE_US);
+    if (!member->dead) kill(member->pid, member->parts ? SIGSTOP : SIGINT);
 }
 
 uint64_t member_check_time(struct family *family, struct member *member, uint64_t now) {

@@ -186,7 +186,12 @@ def flush():
     return flushed
 
 
-def _run(source, report, cell, finish):
+def _whole(source):
+    """The code of a program that is there as a whole."""
+    yield compile(source, PATH, "exec", dont_inherit=True)
+
+
+def _run(source, parts, report, cell, finish):
     """Runs a program to its end; returns the exit code, or None for a Ctrl-C."""
     code = 0
     try:
@@ -196,7 +201,9 @@ def _run(source, report, cell, finish):
                 if value is not None:
                     fill(report, value=value[:REPORT_TEXT_MAX])
             else:
-                exec(compile(source, PATH, "exec", dont_inherit=True), _namespace)
+                # In parts or not, a program finds the same frames below its own.
+                for part in parts or _whole(source):
+                    exec(part, _namespace)
         except SystemExit as error:
             code = exit_code(error)
         except BaseException as error:
@@ -212,9 +219,10 @@ def _run(source, report, cell, finish):
     return code
 
 
-def run(source, argv, env, report, *, cell, fresh_random, finish):
+def run(source, argv, env, report, *, parts, cell, fresh_random, finish):
     """Runs a program and ends this process. Does not return.
 
+    parts         the code of a program that comes in parts, instead of the source; None for any other
     cell          also report the repr of a last bare expression
     fresh_random  the program could tell inherited random state from its own
     finish        the program may have left something to be done at its end
@@ -232,7 +240,7 @@ def run(source, argv, env, report, *, cell, fresh_random, finish):
     if fresh_random:
         reseed()
     gc.enable()
-    code = _run(source, report, cell, finish)
+    code = _run(source, parts, report, cell, finish)
     flushed = flush()
     if code is None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

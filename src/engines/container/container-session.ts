@@ -77,7 +77,7 @@ export interface SessionOpening {
 /** @throws SandboxFault */
 export async function openContainerSession(
   { server, user, nextNumber }: SessionOpening,
-  { entry, env, files, limits }: SessionSandboxSpec,
+  { entry, program, env, files, limits }: SessionSandboxSpec,
 ): Promise<SessionSandbox> {
   const connection = new FamilyConnection(await server.openFamily(user, limits.disk_bytes));
   const number = nextNumber();
@@ -96,10 +96,10 @@ export async function openContainerSession(
       env,
       files,
       collect: [],
-      cell: true,
+      cell: !program,
       limits,
     };
-    await connection.open(number, leaf as string, start);
+    await connection.open(number, leaf as string, program, start);
     return session;
   } catch (error) {
     await session.close();

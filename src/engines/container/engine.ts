@@ -9,7 +9,7 @@ import { openContainerSession } from "./container-session.ts";
 import { ContainerSandbox } from "./container-sandbox.ts";
 import { ForkServers } from "./fork-servers.ts";
 import { type ForkServerLaunchOptions, launchForkServer } from "./fork-server-launch.ts";
-import { HEAVIEST, LIGHTEST, NODE, SESSIONS } from "./import-profiles.ts";
+import { chooseSessionProfile, HEAVIEST, LIGHTEST, NODE } from "./import-profiles.ts";
 
 export { PACKAGES_INSIDE } from "./fork-server-launch.ts";
 
@@ -91,7 +91,7 @@ export class ContainerEngine implements Engine {
         "sessions need namespaces and cgroups, which this machine's containers have not",
       );
     const isNode = spec.entry.kind === "fork" && spec.entry.interpreter === "node";
-    const server = await this.#servers.of(isNode ? NODE : SESSIONS);
+    const server = await this.#servers.of(isNode ? NODE : chooseSessionProfile(spec.imports));
     return openContainerSession({ server, user: this.#families++, nextNumber: () => this.#sessions++ }, spec);
   }
 

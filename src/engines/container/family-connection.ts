@@ -68,8 +68,8 @@ export class FamilyConnection {
   }
 
   /** @throws SandboxFault */
-  async open(session: number, leaf: string, spec: RunSpec): Promise<void> {
-    const frame = encodeSessionOpen(session, leaf, spec);
+  async open(session: number, leaf: string, program: boolean, spec: RunSpec): Promise<void> {
+    const frame = encodeSessionOpen(session, leaf, program, spec);
     const words = await this.#ask(session, FRAME.sessionOpened, frame, OPEN_MS_MAX);
     if (words.length > 0) throw new SandboxFault("session_not_opened", words.toString("utf8"));
   }

@@ -106,12 +106,17 @@ export const HEAVIEST = IMPORT_PROFILES.at(-1) as ImportProfile;
 export const NODE: ImportProfile = { name: "node", interpreter: "node", modules: [], names: [] };
 
 /**
- * Of sessions, whose imports nobody knows beforehand. Each module more makes every fork dearer: 2 ms of CPU time with
+ * Of sessions whose imports nobody knows beforehand. Each module more makes every fork dearer: 2 ms of CPU time with
  * numpy, 8 ms with all; what a session imports itself its forks have too.
  */
-export const SESSIONS = IMPORT_PROFILES.find(({ name }) => name === "numpy") as ImportProfile;
+const SESSIONS = IMPORT_PROFILES.find(({ name }) => name === "numpy") as ImportProfile;
 
 /** The lightest profile that has every module named. */
 export function chooseProfile(importedNames: ReadonlySet<string>): ImportProfile {
   return IMPORT_PROFILES.findLast(({ names }) => names.some((name) => importedNames.has(name))) ?? LIGHTEST;
+}
+
+/** @param names of modules that its calls will import; none where nobody said */
+export function chooseSessionProfile(names: readonly string[]): ImportProfile {
+  return names.length === 0 ? SESSIONS : chooseProfile(new Set(names));
 }

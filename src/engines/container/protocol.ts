@@ -54,7 +54,7 @@ export const FRAME_BYTES_MAX = 256 << 20;
 /** A program may write this many times what is kept before it is ended. */
 const FLOOD_FACTOR = 4;
 const COLLECT_BYTES_MAX = 64 << 20;
-const RUN_FLAG = { cell: 1, exec: 2, freshRandom: 4, finish: 8 } as const;
+const RUN_FLAG = { cell: 1, exec: 2, freshRandom: 4, finish: 8, parts: 32, last: 64 } as const;
 
 /** What a Python program needs beside being run; see `source-scan.ts`. */
 export interface ProgramNeeds {
@@ -127,9 +127,15 @@ export function encodeRun(spec: RunSpec, needs: ProgramNeeds): Buffer {
   return writeRun(new FrameWriter(), spec, needs).frame(FRAME.run);
 }
 
-function writeRun(writer: FrameWriter, spec: RunSpec, needs: ProgramNeeds): FrameWriter {
+function writeRun(
+  writer: FrameWriter,
+  spec: RunSpec,
+  needs: ProgramNeeds & { readonly parts?: boolean },
+): FrameWriter {
   const { entry, limits } = spec;
   const flags =
+    (needs.parts === true ? RUN_FLAG.parts : 0) |
+    (spec.last === true ? RUN_FLAG.last : 0) |
     (spec.cell ? RUN_FLAG.cell : 0) |
     (entry.kind === "exec" ? RUN_FLAG.exec : 0) |
     (needs.freshRandom ? RUN_FLAG.freshRandom : 0) |
@@ -152,11 +158,15 @@ function writeRun(writer: FrameWriter, spec: RunSpec, needs: ProgramNeeds): Fram
     .strings(spec.collect);
 }
 
-/** A session's program is not a whole one: it has nothing to finish, and random state of its own from the start. */
-const SESSION_NEEDS: ProgramNeeds = { freshRandom: false, finish: false };
+/** A session's cell is no whole program: it has nothing to finish, and random state of its own from the start. */
+const SESSION_NEEDS = { freshRandom: false, finish: false };
+/** Nobody knows what the parts of a program will be. */
+const PARTS_NEEDS = { freshRandom: true, finish: true, parts: true };
 
-export function encodeSessionOpen(session: number, leaf: string, spec: RunSpec): Buffer {
-  return writeRun(new FrameWriter().u32(session).bytes(leaf), spec, SESSION_NEEDS).frame(FRAME.sessionOpen);
+/** @param program whether the session is one program that comes in parts */
+export function encodeSessionOpen(session: number, leaf: string, program: boolean, spec: RunSpec): Buffer {
+  const needs = program ? PARTS_NEEDS : SESSION_NEEDS;
+  return writeRun(new FrameWriter().u32(session).bytes(leaf), spec, needs).frame(FRAME.sessionOpen);
 }
 
 export function encodeSessionCall(session: number, spec: RunSpec): Buffer {
