@@ -214,6 +214,32 @@ const place = {
   port: quantity("count", 0, 0, 65535, "TCP port of its own, on http.host; 0: the service's port."),
 };
 
+const replay = section("Programs of rStar2's simulated Jupyter, which run every earlier cell again.", {
+  enabled: flag(
+    true,
+    "Answer one in a fork of a program that ran the earlier cells before, where the answer cannot tell. False: run each as it came.",
+  ),
+  sessionsMax: quantity(
+    "sessions",
+    32,
+    1,
+    4096,
+    "Programs that wait after earlier cells, each a session; the one that was used longest ago goes first.",
+  ),
+  memoryBytes: quantity(
+    "bytes",
+    512 * MiB,
+    MiB,
+    2 ** 40,
+    "Memory of all that wait; one that takes more is not kept.",
+  ),
+  idleMs: quantity("ms", 5 * 60_000, 1, DAY_MS, "Time without use after which one is given up."),
+  cpuMs: quantity("ms", 50, 0, DAY_MS, "CPU time that earlier cells must have taken for one to wait there."),
+  preludes: text(
+    "",
+    "SHA-256 hashes in hexadecimal, separated by commas, of further preludes that mute earlier cells as rStar2's does.",
+  ),
+});
 const wire = section("APIs of other systems, answered for clients that already call them.", {
   adapters: Type.Array(Type.Enum([...WIRE_NAMES], { type: "string" }), {
     default: [],
@@ -262,6 +288,7 @@ const wire = section("APIs of other systems, answered for clients that already c
       "",
       "Directory of .py files that a submission may import: one is put beside the program when the program has its name. Empty: none.",
     ),
+    replay,
   }),
   piston: section("Piston v2: docs/wire/piston.md.", place),
   "dify-sandbox": section("dify-sandbox: docs/wire/dify-sandbox.md.", {

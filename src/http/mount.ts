@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { SandboxError } from "../contract/errors.ts";
 import type { ExecuteOptions, Executor } from "../contract/executor.ts";
 import type { LimitPolicy } from "../contract/limits.ts";
+import type { ReplayEnd } from "../contract/wire.ts";
 import { toSandboxError, type ErrorParts } from "./errors.ts";
 import { executeOptions } from "./routes/parts.ts";
 import type { Traffic } from "./traffic.ts";
@@ -11,6 +12,7 @@ interface MountParts {
   readonly executor: Executor;
   readonly limits: LimitPolicy;
   readonly queued: () => number;
+  readonly replayed: (end: ReplayEnd) => void;
   readonly closing: AbortSignal;
   readonly begin: (
     request: FastifyRequest,
@@ -35,7 +37,7 @@ export interface Mount {
 export function registerMount(
   app: FastifyInstance,
   { prefix, open, api }: Mount,
-  parts: Omit<MountParts, "begin" | "closing"> & ErrorParts & { readonly traffic: Traffic },
+  parts: Omit<MountParts, "begin" | "closing" | "replayed"> & ErrorParts & { readonly traffic: Traffic },
 ): void {
   const { log, observer, traffic } = parts;
   app.register(
@@ -57,6 +59,7 @@ export function registerMount(
       api.routes(scope, {
         ...parts,
         closing: traffic.closing,
+        replayed: (end) => observer.replayed(end),
         begin(request, reply) {
           const ticket = traffic.enter(reply.raw);
           return { options: executeOptions(ticket.signal, request), end: () => ticket.leave() };

@@ -7,6 +7,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
 import type { ErrorCode } from "../contract/errors.ts";
 import type { CheckKind, VerdictName } from "../contract/verdict.ts";
+import type { ReplayEnd } from "../contract/wire.ts";
 import type { CallObserver, Observed } from "../core/observer.ts";
 
 /** What the HTTP server tells of itself. */
@@ -15,6 +16,8 @@ export interface HttpObserver {
   httpError(code: ErrorCode): void;
   /** A verification has its verdict. */
   judged(kind: CheckKind, verdict: VerdictName): void;
+  /** A program that runs earlier cells again was answered. */
+  replayed(end: ReplayEnd): void;
   /** Registers where present values are read. */
   watchHttp(
     source: () => { readonly connections: number; readonly requests: number; readonly bodyBytes: number },
@@ -77,6 +80,11 @@ function createFamilies(register: Registry) {
       "From the request for a session or a fork until it was there.",
     ),
     verdicts: counter("verdicts_total", "Verifications that have their verdict.", ["kind", "verdict"]),
+    replays: counter(
+      "replays_total",
+      "Programs of code-judge's clients that run earlier cells again, by what became of them.",
+      ["end"],
+    ),
     httpErrors: counter("http_errors_total", "Requests answered with an error, by code.", ["code"]),
     wait: histogram("queue_wait_seconds", "From acceptance of a call to the grant of a slot."),
     start: histogram("start_seconds", "From the grant of a slot to the start of the program."),
@@ -188,6 +196,7 @@ export function createMetrics(): Metrics {
       sessionEnded: (runtime, why) => family.sessionsEnded.inc({ runtime, why }),
       watch: (source) => void (observedSource = source),
       judged: (kind, verdict) => verdicts(kind, verdict).inc(),
+      replayed: (end) => family.replays.inc({ end }),
       httpError: (code) => family.httpErrors.inc({ code }),
       watchHttp: (source) => void (httpSource = source),
     },

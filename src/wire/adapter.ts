@@ -8,12 +8,15 @@ import type { ErrorCode, SandboxError } from "../contract/errors.ts";
 import type { ExecuteOptions, Executor } from "../contract/executor.ts";
 import type { LimitPolicy } from "../contract/limits.ts";
 import type { Result } from "../contract/result.ts";
+import type { ReplayEnd } from "../contract/wire.ts";
 
 export interface WireParts {
   readonly executor: Executor;
   readonly limits: LimitPolicy;
   /** Calls that wait for a slot. */
   readonly queued: () => number;
+  /** Counts a replay of earlier cells. */
+  readonly replayed: (end: ReplayEnd) => void;
   /** Aborts when the service takes no more calls: what waits for more on an open connection is to end. */
   readonly closing: AbortSignal;
   /** Enters a request with calls; `end` is to be called once, when the answer is decided. */

@@ -4,8 +4,6 @@
  * is refused as a whole, and its clients try again on any HTTP error.
  */
 import { randomUUID } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Call } from "../contract/call.ts";
 import { SandboxError } from "../contract/errors.ts";
@@ -24,6 +22,8 @@ import {
   type Adapter,
   type WireParts,
 } from "./adapter.ts";
+import { callOf, readModules } from "./code-judge-call.ts";
+import { type ReplayOptions, Replaying } from "./code-judge-replaying.ts";
 import * as body from "./fastapi.ts";
 import { firstCharacters, strip } from "./python-text.ts";
 
@@ -35,6 +35,7 @@ export interface CodeJudgeOptions {
   readonly modulesDirectory: string;
   /** Whether submissions of type `math` are judged, for which the original has no executor. */
   readonly math: boolean;
+  readonly replay: ReplayOptions;
 }
 
 type Reason = "" | "internal_error" | "worker_timeout" | "queue_timeout" | "invalid_input";
@@ -151,63 +152,12 @@ function submissionResult(
   };
 }
 
-const ENCODED = /b64decode\(\s*["']([A-Za-z0-9+/=]{16,})["']/g;
-const IMPORT_LINE = /^[ \t]*(?:import|from)[ \t]+[\w., \t]+.*$/gm;
-const IMPORTS_MAX = 50;
-
-/**
- * What a program imports where it cannot be seen, in a last line that is a comment. rStar2's client sends cells as
- * base64; a look at the source then finds no import, and the program would be forked from an interpreter without
- * what it needs.
- */
-function importsInside(source: string): string {
-  const lines = new Set<string>();
-  for (const [, encoded = ""] of source.matchAll(ENCODED)) {
-    for (const [line] of Buffer.from(encoded, "base64").toString("latin1").matchAll(IMPORT_LINE))
-      if (lines.size < IMPORTS_MAX) lines.add(line.trim().slice(0, 200));
-  }
-  return lines.size === 0 ? "" : `\n# ${[...lines].join("; ").replaceAll(/[^\x20-\x7e]/g, " ")}\n`;
-}
-
-/** The operator's modules by the name under which a program imports them. */
-function readModules(directory: string): ReadonlyMap<string, string> {
-  if (directory === "") return new Map();
-  const names = readdirSync(directory).filter((name) => name.endsWith(".py"));
-  return new Map(names.map((name) => [name.slice(0, -3), readFileSync(join(directory, name), "utf8")]));
-}
-
-/** Those modules that a program or a module that it has names, so that a program without one pays for none. */
-function modulesOf(source: string, modules: ReadonlyMap<string, string>): Call["files"] {
-  const found: Record<string, string> = {};
-  const sources = [source];
-  for (let text = sources.pop(); text !== undefined; text = sources.pop()) {
-    for (const [name, content] of modules) {
-      if (Object.hasOwn(found, `${name}.py`) || !text.includes(name)) continue;
-      found[`${name}.py`] = content;
-      sources.push(content);
-    }
-  }
-  return found;
-}
-
 interface Judge {
   readonly options: CodeJudgeOptions;
+  /** Wall time of a submission, within what the service allows. Milliseconds. */
+  readonly wallMs: number;
   readonly modules: ReadonlyMap<string, string>;
-}
-
-function callOf({ type, solution, input }: Submission, parts: WireParts, { options, modules }: Judge): Call {
-  const shared = {
-    limits: { wall_ms: wallMs(options.wallMs / 1000, parts.limits) },
-    ...(input === null || input === "" ? {} : { stdin: input }),
-  };
-  if (type === "cpp") return { runtime: "cpp", source: solution, ...shared };
-  const given = modulesOf(solution, modules);
-  return {
-    runtime: "python",
-    source: solution + importsInside(solution),
-    ...shared,
-    ...(given === undefined || Object.keys(given).length === 0 ? {} : { files: given }),
-  };
+  readonly replaying: Replaying;
 }
 
 /** The place in the batch of the one call that is at fault for a refusal, or -1. */
@@ -239,6 +189,43 @@ async function runAll(
   return results;
 }
 
+/** The same for submissions, some of which are answered by a fork of what ran their earlier cells before. */
+async function runSubmissions(
+  submissions: readonly Submission[],
+  parts: WireParts,
+  judge: Judge,
+  options: ExecuteOptions,
+): Promise<(Result | null)[]> {
+  const programs = submissions.map((submission) => {
+    const call = callOf(submission, judge.wallMs, judge.modules);
+    const alone = call.runtime === "python" && call.stdin === undefined && call.files === undefined;
+    return { call, replay: alone ? judge.replaying.consider(submission.solution, options.tenant) : null };
+  });
+  const asTheyCame = programs.filter(({ replay }) => (replay?.answer ?? null) === null);
+  const [plain, answered] = await Promise.all([
+    runAll(
+      asTheyCame.map(({ call }) => call),
+      parts.executor,
+      options,
+    ),
+    Promise.all(programs.map(async ({ replay }) => replay?.answer?.(options) ?? null)),
+  ]);
+  const left = programs.filter(({ replay }, index) => replay?.answer && answered[index] === null);
+  const late = await runAll(
+    left.map(({ call }) => call),
+    parts.executor,
+    options,
+  );
+  const ran = new Map(
+    [...asTheyCame, ...left].map((program, index) => [program, [...plain, ...late][index]]),
+  );
+  return programs.map((program, index) => {
+    const result = ran.get(program) ?? null;
+    if (result !== null) program.replay?.ranAsItCame(result);
+    return result ?? answered[index] ?? null;
+  });
+}
+
 const { answerLengthMax } = VERIFICATION_BOUNDS;
 
 /** An answer against its expected expression; one without is no submission of this type. */
@@ -266,13 +253,13 @@ function mathResult(submission: Submission, { verdict, outcome, usage, detail }:
 async function judgeMath(
   submissions: readonly Submission[],
   parts: WireParts,
-  { options: { math, wallMs: wall } }: Judge,
+  { options: { math }, wallMs: wall }: Judge,
   options: ExecuteOptions,
 ): Promise<ReadonlyMap<Submission, SubmissionResult>> {
   const results = new Map<Submission, SubmissionResult>();
   const checks = submissions.flatMap((submission) => {
     if (submission.type !== "math") return [];
-    const verification = verificationOf(submission, wallMs(wall / 1000, parts.limits));
+    const verification = verificationOf(submission, wall);
     results.set(submission, notRun(submission, math ? "invalid_input" : "internal_error"));
     return math && verification !== null ? [{ submission, verification }] : [];
   });
@@ -293,11 +280,7 @@ async function judgeAll(
   options: ExecuteOptions,
 ): Promise<SubmissionResult[]> {
   const runnable = submissions.filter(({ type }) => type !== "math");
-  const results = await runAll(
-    runnable.map((submission) => callOf(submission, parts, judge)),
-    parts.executor,
-    options,
-  );
+  const results = await runSubmissions(runnable, parts, judge, options);
   const mathResults = await judgeMath(submissions, parts, judge, options);
   const resultOf = new Map(runnable.map((submission, index) => [submission, results[index]]));
   return submissions.map((submission) => {
@@ -325,10 +308,13 @@ async function status(parts: WireParts) {
 }
 
 export function codeJudge(options: CodeJudgeOptions): Adapter {
-  const judge: Judge = { options, modules: readModules(options.modulesDirectory) };
+  const modules = readModules(options.modulesDirectory);
 
   return {
     routes(app, parts) {
+      const wall = wallMs(options.wallMs / 1000, parts.limits);
+      const replaying = new Replaying(parts, wall, options.replay);
+      const judge: Judge = { options, wallMs: wall, modules, replaying };
       const one = async (request: FastifyRequest, reply: FastifyReply): Promise<SubmissionResult> => {
         const submission = body.readBody(Submission, request.body);
         const [result] = await during(parts, request, reply, (execute) =>

@@ -8,6 +8,7 @@ import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ask } from "../../support/ask.ts";
 import { type Service, startService } from "../../support/service.ts";
+import { base64, notebook } from "./notebook.ts";
 
 interface Judged {
   readonly success: boolean;
@@ -16,52 +17,6 @@ interface Judged {
   readonly stdout: string;
   readonly stderr: string;
   readonly reason: string;
-}
-
-/** Shows the value of a last expression, hides what earlier cells print or raise, and ends at once with 1 on an exception. */
-const PRELUDE = `
-import ast, base64, os, sys
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
-
-class Cells:
-    def __init__(self):
-        self.names = {"__name__": "__main__", "__file__": "<string>", "__builtins__": __builtins__}
-
-    def evaluate(self, source, shown):
-        body = ast.parse(source).body
-        last = body.pop() if body and isinstance(body[-1], ast.Expr) else None
-        exec(compile(ast.Module(body, []), "<string>", "exec"), self.names)
-        if last is not None:
-            value = eval(compile(ast.Expression(last.value), "<string>", "eval"), self.names)
-            if shown and value is not None:
-                print(repr(value))
-
-    def execute(self, source, replay):
-        try:
-            if replay:
-                with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-                    self.evaluate(source, False)
-            else:
-                self.evaluate(source, True)
-        except Exception as error:
-            if replay:
-                return
-            trace = error.__traceback__
-            while trace.tb_next:
-                trace = trace.tb_next
-            print(f"{type(error).__name__} at line {trace.tb_lineno}: {error}", file=sys.stderr)
-            os._exit(1)
-
-cells = Cells()
-`;
-
-const base64 = (text: string) => Buffer.from(text).toString("base64");
-
-function session(history: readonly string[], cell: string): string {
-  const line = (code: string, replay: boolean) =>
-    `\ncode = base64.b64decode("${base64(code)}".encode()).decode()\ncells.execute(code, replay=${replay ? "True" : "False"})\n`;
-  return PRELUDE + history.map((code) => line(code, true)).join("") + line(cell, false);
 }
 
 /** A reward that compares in a child process with a time limit of its own, as the trainer's does. */
@@ -131,13 +86,13 @@ async function longBatch(submissions: readonly (readonly [solution: string, inpu
 
 test("cells keep the state of those before them, whose output and exceptions are hidden", async () => {
   const history = ["import numpy as np\nx = np.arange(5)\nprint('hidden')", "y = 1 / 0", "z = int(x.sum())"];
-  const [result] = await longBatch([[session(history, "print(x)\nz + 1"), null]]);
+  const [result] = await longBatch([[notebook(history, "print(x)\nz + 1"), null]]);
   expect(result).toMatchObject({ success: true, run_success: true, reason: "", stderr: "" });
   expect(result?.stdout).toBe("[0 1 2 3 4]\n11\n");
 });
 
 test("what was printed before an exception is there, with the exception's line", async () => {
-  const [result] = await longBatch([[session([], "print('before')\nb = 1 / 0"), null]]);
+  const [result] = await longBatch([[notebook([], "print('before')\nb = 1 / 0"), null]]);
   expect(result).toMatchObject({
     success: false,
     run_success: false,
@@ -149,8 +104,8 @@ test("what was printed before an exception is there, with the exception's line",
 
 test("a program reads its standard input; without one there is none", async () => {
   const [given, none] = await longBatch([
-    [session([], "print(int(input()) * 2)"), "21\n"],
-    [session([], "print(int(input()) * 2)"), null],
+    [notebook([], "print(int(input()) * 2)"), "21\n"],
+    [notebook([], "print(int(input()) * 2)"), null],
   ]);
   expect(given).toMatchObject({ success: true, stdout: "42\n" });
   expect(none).toMatchObject({ success: false, stderr: "EOFError at line 1: EOF when reading a line\n" });
@@ -159,7 +114,7 @@ test("a program reads its standard input; without one there is none", async () =
 test("a time limit in a batch is the same each time and holds no other's answer wrong", async () => {
   const submissions = Array.from(
     { length: 8 },
-    (_, index) => [session([], index % 4 === 0 ? "while True: pass" : `print(${index})`), null] as const,
+    (_, index) => [notebook([], index % 4 === 0 ? "while True: pass" : `print(${index})`), null] as const,
   );
   const results = await longBatch(submissions);
   for (const [index, result] of results.entries()) {
@@ -175,7 +130,9 @@ test("a time limit in a batch is the same each time and holds no other's answer 
 
 test("32 cells that import sympy in base64 do not each pay for the import", async () => {
   const cell = (index: number) => `import sympy\nsympy.sqrt(${(index + 1) ** 2} * 2)`;
-  const results = await longBatch(Array.from({ length: 32 }, (_, index) => [session([], cell(index)), null]));
+  const results = await longBatch(
+    Array.from({ length: 32 }, (_, index) => [notebook([], cell(index)), null]),
+  );
   expect(results.map(({ stdout }) => stdout.trim())).toEqual(
     Array.from({ length: 32 }, (_, index) => (index === 0 ? "sqrt(2)" : `${index + 1}*sqrt(2)`)),
   );
