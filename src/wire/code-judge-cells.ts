@@ -71,7 +71,7 @@ const RANDOM = /rand|shuffle|sampl|choice|secrets|seed/i;
 /** A line that cannot raise before a seed that follows it. */
 const PLAIN_LINE = /^(?:import[ \t]+(?:random|math|itertools|numpy|numpy as np))?[ \t]*$/;
 const SEED = /^(random|np\.random|numpy\.random)\.seed\(\d+\)[ \t]*$/;
-const OWN_SEED = /\b(?:default_rng|RandomState|(?:random\.)?Random)\(\s*\d+\s*\)/g;
+const OWN_SEED = /\b(?:(?:(?:np|numpy)\.)?random\.)?(?:default_rng|RandomState|Random)\(\s*\d+\s*\)/g;
 const UNSEEDED =
   /\b(?:seed(?!\(\s*\d+\s*\))|(?:default_rng|RandomState|Random|SystemRandom|SeedSequence|PCG64\w*|MT19937|Philox|SFC64|BitGenerator|bit_generator)\b)/;
 

@@ -188,7 +188,9 @@ export class Replaying {
     }
   }
 
-  #isSure({ outcome, stdout, stderr }: Result, { memoryBytes }: Spent): boolean {
+  #isSure({ outcome, session, stdout, stderr }: Result, { memoryBytes }: Spent): boolean {
+    // That it ended is the kernel's word.
+    if (session?.state !== "lost") return false;
     if (memoryBytes > this.#parts.limits.default.memory_bytes * MEMORY_SHARE_MAX) return false;
     if (ADDRESS.test(stdout) || ADDRESS.test(stderr)) return false;
     return ["completed", "failed", "wall_limit", "cpu_limit"].includes(outcome);
