@@ -159,6 +159,9 @@ export const SessionDescriptionSchema = Type.Object(
     idle_ms: Type.Integer({ description: "Its idle deadline. Milliseconds." }),
     total_ms: Type.Integer({ description: "Its total deadline, from its opening. Milliseconds." }),
     age_ms: Type.Number({ description: "Since it was opened or forked. Milliseconds." }),
+    unused_ms: Type.Number({
+      description: "Since its last call or fork was done, or since its opening; 0 during one. Milliseconds.",
+    }),
   },
   { $id: "SessionDescription", additionalProperties: false },
 );

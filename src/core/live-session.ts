@@ -68,6 +68,7 @@ export class LiveSession implements Session {
   readonly parts: SessionParts;
   readonly #house: SessionHouse;
   readonly #openedMs: number;
+  #usedMs: number;
   readonly #closing = new AbortController();
   readonly #totalTimer: NodeJS.Timeout;
   #idleTimer: NodeJS.Timeout | undefined;
@@ -84,6 +85,7 @@ export class LiveSession implements Session {
     this.parts = parts;
     this.#house = house;
     this.#openedMs = house.now();
+    this.#usedMs = this.#openedMs;
     this.#calls = parts.calls;
     this.#totalTimer = setTimeout(
       () => void this.end("total", `its total_ms of ${parts.deadlines.totalMs} passed`),
@@ -141,6 +143,7 @@ export class LiveSession implements Session {
 
   async describe(): Promise<SessionDescription> {
     const { runtime, parent, limits, deadlines } = this.parts;
+    const nowMs = this.#house.now();
     return {
       id: this.id,
       runtime,
@@ -159,7 +162,8 @@ export class LiveSession implements Session {
       limits,
       idle_ms: deadlines.idleMs,
       total_ms: deadlines.totalMs,
-      age_ms: Math.round(this.#house.now() - this.#openedMs),
+      age_ms: Math.round(nowMs - this.#openedMs),
+      unused_ms: this.#busy ? 0 : Math.round(nowMs - this.#usedMs),
     };
   }
 
@@ -238,7 +242,10 @@ export class LiveSession implements Session {
       this.#assertOpen();
       return await work();
     } finally {
-      if (came) this.#busy = false;
+      if (came) {
+        this.#busy = false;
+        this.#usedMs = this.#house.now();
+      }
       turn.resolve();
       if (this.#waiting === 0 && !this.#busy) this.#restartIdle();
     }

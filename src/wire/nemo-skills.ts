@@ -167,9 +167,10 @@ export function nemoSkills(): Adapter {
       });
       app.get("/sessions", async (request, reply) => {
         const open = await during(parts, request, reply, (options) => sessions.list(options));
-        const told = [...open].map(([name, { age_ms }]) => {
-          const created = (Date.now() - age_ms) / 1000;
-          return [name, { backend: "ipython", created, last_used: created, alive: true }] as const;
+        const ago = (ms: number): number => (Date.now() - ms) / 1000;
+        const told = [...open].map(([name, { age_ms, unused_ms }]) => {
+          const times = { created: ago(age_ms), last_used: ago(unused_ms) };
+          return [name, { backend: "ipython", ...times, alive: true }] as const;
         });
         return { sessions: Object.fromEntries(told), backend: "ipython" };
       });

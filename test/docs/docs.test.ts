@@ -162,7 +162,7 @@ describe("over HTTP", () => {
 function unmeasured(text: string): unknown {
   return JSON.parse(text, (key, value: unknown) => {
     if (key === "usage" || key === "timing") return Object.keys(value as object);
-    if (key === "wall_ms" || key === "age_ms") return "measured";
+    if (["wall_ms", "age_ms", "unused_ms"].includes(key)) return "measured";
     if (key === "id" && /^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(String(value))) return "drawn";
     return value;
   }) as unknown;

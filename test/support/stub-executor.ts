@@ -152,6 +152,7 @@ export function createStubExecutor(): StubExecutor {
         idle_ms: 1000,
         total_ms: 1000,
         age_ms: 1,
+        unused_ms: 1,
       }),
       close: async () => void sessions.delete(key),
     };

@@ -199,7 +199,7 @@ def test_attempts_are_bounded() -> None:
 def test_what_changes_a_session_is_sent_once() -> None:
     opened = {
         "id": "s", "runtime": "python", "state": "idle", "detail": None, "parent": None, "calls": 0, "waiting": 0,
-        "idle_ms": 1, "total_ms": 1, "age_ms": 1,
+        "idle_ms": 1, "total_ms": 1, "age_ms": 1, "unused_ms": 1,
     }  # fmt: skip
     transport = Scripted(httpx.Response(200, json=opened), httpx.ReadError("reset"))
     with Client("http://x", transport=transport, retry=QUICK) as client:

@@ -60,6 +60,14 @@ test("a session is new at its first cell, after its end and after its interprete
   expect(Object.keys(listed.sessions)).toEqual(expect.arrayContaining(["a", "b"]));
   expect(listed.sessions.a).toMatchObject({ backend: "ipython", alive: true });
 
+  // Times are told from whole milliseconds.
+  const seconds = Date.now() / 1000 - 0.01;
+  await cell("a", "x");
+  const { a, b } = (await ask(`${service.url}/sessions`)).json.sessions;
+  expect(a.created).toBeLessThan(seconds);
+  expect(a.last_used).toBeGreaterThan(seconds);
+  expect(b.last_used).toBeLessThan(seconds + 0.02);
+
   expect(await ask(`${service.url}/sessions/a`, { method: "DELETE" })).toMatchObject({
     status: 200,
     text: '{"message":"IPython session a deleted successfully"}',

@@ -255,6 +255,7 @@ class SessionInfo:
     idle_ms: int
     total_ms: int
     age_ms: float
+    unused_ms: float
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
@@ -272,6 +273,7 @@ def session_from(value: Any) -> SessionInfo:
             idle_ms=value["idle_ms"],
             total_ms=value["total_ms"],
             age_ms=value["age_ms"],
+            unused_ms=value["unused_ms"],
             raw=value,
         )
     except (KeyError, TypeError) as error:
