@@ -6,6 +6,9 @@ import { rolloutMetrics } from "./rollout-metrics.ts";
 import { transcriptLine } from "./transcript.ts";
 import { rollOutGroup, type World } from "./world.ts";
 
+/** A long evaluation says how far it is. Milliseconds. */
+const TELL_EVERY_MS = 30_000;
+
 /** Attempts that can be scored and those that were right; a problem whose attempts were all excluded is left out. */
 function tally(groups: readonly (readonly Trajectory[])[]): { attempts: number; correct: number }[] {
   return groups
@@ -44,9 +47,18 @@ export async function evaluate(world: World, stage: string, step: number): Promi
   const { attempts, passAt, temperature, turnsMax, responseTokensMax } = recipe.evaluation;
   const startedAt = performance.now();
   const sampling = { by: world.evaluationScheduler, limits: { turnsMax, responseTokensMax }, temperature };
+  let [done, toldAt] = [0, startedAt];
   const groups = await Promise.all(
-    // The key does not name the step: each evaluation asks the same, so that curves differ by the weights alone.
-    world.heldOut.map((problem) => rollOutGroup(world, problem, attempts, sampling, ["eval"])),
+    world.heldOut.map(async (problem) => {
+      // The key does not name the step: each evaluation asks the same, so that curves differ by the weights alone.
+      const group = await rollOutGroup(world, problem, attempts, sampling, ["eval"]);
+      done += 1;
+      if (performance.now() - toldAt > TELL_EVERY_MS) {
+        toldAt = performance.now();
+        world.progress.note(`${done} of ${world.heldOut.length} held-out problems are done`);
+      }
+      return group;
+    }),
   );
   world.evaluationScheduler.endStep();
   const metrics = {
