@@ -50,7 +50,7 @@ export async function policyStep(world: World, request: StepRequest): Promise<Me
     ...selectionMetrics(selection),
     ...scheduled,
     ...learned,
-    ...(stage.carryOver === 0 ? {} : offPolicyMetrics(groups.flat(), inFlight.size)),
+    ...(stage.carryOver === 0 ? {} : offPolicyMetrics(groups.flat(), version - 1, inFlight.size)),
     "sampling_client/step": version,
     "timing_s/gen": (sampledAt - startedAt) / 1000,
     "timing_s/update_actor": (endedAt - sampledAt) / 1000,

@@ -85,20 +85,22 @@ export function selectionMetrics(selection: Selection): Record<string, number> {
 }
 
 /**
- * How old the weights were that wrote what is learned from: versions behind the newest of them, over all tokens.
+ * How old the weights were that wrote what is learned from: versions behind the present ones, over all tokens.
+ * @param present version of the weights that the step's own rollouts were begun with
  * @param inFlight groups that are carried over
  */
-export function offPolicyMetrics(all: readonly Trajectory[], inFlight: number): Record<string, number> {
-  const segments = all.flatMap((one) => one.segments);
-  const newest = segments.reduce((most, { weightsVersion }) => Math.max(most, weightsVersion), 0);
-  const tokens = segments.reduce((sum, { from, to }) => sum + to - from, 0);
-  const ages = segments.map(({ from, to, weightsVersion }) => (to - from) * (newest - weightsVersion));
+export function offPolicyMetrics(
+  all: readonly Trajectory[],
+  present: number,
+  inFlight: number,
+): Record<string, number> {
+  const aged = all
+    .flatMap(({ segments }) => segments)
+    .map(({ from, to, weightsVersion }) => ({ tokens: to - from, age: present - weightsVersion }));
+  const tokens = aged.reduce((sum, one) => sum + one.tokens, 0);
   return {
-    "off_policy/mean": ages.reduce((sum, age) => sum + age, 0) / Math.max(1, tokens),
-    "off_policy/max": segments.reduce(
-      (most, { weightsVersion }) => Math.max(most, newest - weightsVersion),
-      0,
-    ),
+    "off_policy/mean": aged.reduce((sum, one) => sum + one.tokens * one.age, 0) / Math.max(1, tokens),
+    "off_policy/max": aged.reduce((most, { age }) => Math.max(most, age), 0),
     "off_policy/in_flight": inFlight,
   };
 }
