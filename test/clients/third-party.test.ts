@@ -16,11 +16,12 @@ const CLIENTS = [
   ["tinker-cookbook", ["aiohttp==3.14.5"], ["tinker-cookbook==0.6.1"]],
   ["verl", ["requests==2.32.5"], ["verl==0.9.1"]],
   ["mcp", ["mcp==1.25.0"], []],
+  ["openenv", ["pydantic==2.12.5", "requests==2.32.5", "websockets==15.0.1"], ["openenv-core==0.3.0"]],
 ] as const;
 
 let service: Service;
 beforeAll(async () => {
-  service = await startService(["--wire", "sandbox-fusion,mcp"]);
+  service = await startService(["--wire", "sandbox-fusion,mcp,openenv"]);
 });
 afterAll(async () => {
   expect(await service.stop()).toBe(0);

@@ -1,9 +1,10 @@
 """Other people's clients against a running service: third_party.py <client> <url>. Prints `ok`, or fails.
 
-tinker-cookbook and verl are installed without what they depend on, so their clients are loaded by file.
+tinker-cookbook, verl and openenv-core are installed without what they depend on, so their clients are loaded by file.
 """
 
 import asyncio
+import importlib
 import importlib.util
 import sys
 from importlib.metadata import distribution
@@ -84,11 +85,45 @@ def mcp_sdk(url: str) -> None:
     asyncio.run(main())
 
 
+def openenv(url: str) -> None:
+    # Without the package's own imports, which are a server's.
+    core = ModuleType("openenv.core")
+    core.__path__ = [str(distribution("openenv-core").locate_file("openenv/core"))]
+    sys.modules["openenv.core"] = core
+    client = importlib.import_module("openenv.core.generic_client").GenericEnvClient
+
+    async def episode(first: int) -> None:
+        async with client(base_url=url) as env:
+            reset = await env.reset()
+            assert reset.observation["exit_code"] == 0 and not reset.done, reset
+            await env.step({"code": f"x = {first}"})
+            shown = await env.step({"code": "x += 1\nprint(x)"})
+            assert shown.observation["stdout"] == f"{first + 1}\n", shown
+            failed = await env.step({"code": "1 / 0"})
+            assert failed.observation["exit_code"] == 1 and "ZeroDivisionError" in failed.observation["stderr"], failed
+            state = await env.state()
+            assert state["step_count"] == 3 and state["last_exit_code"] == 1, state
+            try:
+                await env._send_and_receive({"type": "jump"})
+                raise AssertionError("an unknown type was answered")
+            except RuntimeError as error:
+                assert "UNKNOWN_TYPE" in str(error), error
+            await env.reset()
+            gone = await env.step({"code": "print(x)"})
+            assert "NameError" in gone.observation["stderr"], gone
+
+    async def main() -> None:
+        await asyncio.gather(*(episode(first) for first in range(8)))
+
+    asyncio.run(main())
+
+
 CLIENTS = {
     "sandbox-fusion": sandbox_fusion_sdk,
     "tinker-cookbook": tinker_cookbook,
     "verl": verl_reward,
     "mcp": mcp_sdk,
+    "openenv": openenv,
 }
 
 CLIENTS[sys.argv[1]](sys.argv[2])

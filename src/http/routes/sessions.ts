@@ -1,9 +1,10 @@
 /** The routes of sessions: open, look, call, fork, close. */
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ErrorCode } from "../../contract/errors.ts";
-import type { Executor } from "../../contract/executor.ts";
+import type { ExecuteOptions, Executor } from "../../contract/executor.ts";
 import type { ForkSpec, Session, SessionCall, SessionSpec } from "../../contract/session.ts";
 import { COMMON_CODES, errorResponses, ref, SESSION_CODES } from "../schemas.ts";
+import type { Traffic } from "../traffic.ts";
 import { executeOptions, logResult, type RouteParts } from "./parts.ts";
 
 type Named = { Params: { id: string } };
@@ -14,17 +15,58 @@ const PARAMS = {
   required: ["id"],
 } as const;
 
-const json = (schema: object, description: string) => ({
-  description,
-  content: { "application/json": { schema } },
-});
+interface Told {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** Whether the path names a session. */
+  readonly named: boolean;
+  /** Name of the schema of the body. */
+  readonly body?: string;
+  /** Name of the schema of what is answered, and what it is. */
+  readonly answer: readonly [schema: string, description: string];
+  readonly codes: readonly ErrorCode[];
+}
 
-const LOOK_CODES: readonly ErrorCode[] = [...COMMON_CODES, "unauthorized", "session_not_found"];
+/** What a route tells of itself, for checks and for the OpenAPI document. */
+function schemaOf({ operationId, summary, description, named, body, answer, codes }: Told) {
+  const [schema, what] = answer;
+  return {
+    operationId,
+    summary,
+    ...(description === undefined ? {} : { description }),
+    tags: ["sessions"],
+    ...(named ? { params: PARAMS } : {}),
+    ...(body === undefined ? {} : { body: ref(body) }),
+    response: {
+      200: { description: what, content: { "application/json": { schema: ref(schema) } } },
+      ...errorResponses(codes),
+    },
+  };
+}
+
+const LIST_CODES: readonly ErrorCode[] = [...COMMON_CODES, "unauthorized"];
+const LOOK_CODES: readonly ErrorCode[] = [...LIST_CODES, "session_not_found"];
 
 const tenantOf = (request: FastifyRequest) => (request.tenant === null ? {} : { tenant: request.tenant });
 
 const find = (executor: Executor, request: FastifyRequest): Promise<Session> =>
   executor.findSession((request.params as { id: string }).id, tenantOf(request));
+
+/** Does work that ends when the client goes. */
+async function during<T>(
+  traffic: Traffic,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  work: (options: ExecuteOptions & { readonly signal: AbortSignal }) => Promise<T>,
+): Promise<T> {
+  const ticket = traffic.enter(reply.raw);
+  try {
+    return await work({ ...executeOptions(ticket.signal, request), signal: ticket.signal });
+  } finally {
+    ticket.leave();
+  }
+}
 
 export function registerSessions(parts: RouteParts): void {
   registerOpen(parts);
@@ -34,68 +76,59 @@ export function registerSessions(parts: RouteParts): void {
 
 function registerOpen({ app, executor, traffic }: RouteParts): void {
   app.post<{ Body: SessionSpec }>("/v1/sessions", {
-    schema: {
+    schema: schemaOf({
       operationId: "openSession",
       summary: "Open a session",
       description:
         "A live interpreter that keeps its state between calls, until it is closed, lost or a deadline of it passes. A client that goes before the answer leaves no session behind.",
-      tags: ["sessions"],
-      body: ref("SessionSpec"),
-      response: {
-        200: json(ref("SessionDescription"), "The session is open."),
-        ...errorResponses(SESSION_CODES.open),
-      },
-    },
-    async handler(request, reply) {
-      const ticket = traffic.enter(reply.raw);
-      try {
-        const options = executeOptions(ticket.signal, request);
+      named: false,
+      body: "SessionSpec",
+      answer: ["SessionDescription", "The session is open."],
+      codes: SESSION_CODES.open,
+    }),
+    handler: (request, reply) =>
+      during(traffic, request, reply, async (options) => {
         const session = await executor.openSession(request.body, options);
-        if (ticket.signal.aborted) await session.close();
-        return await session.describe();
-      } finally {
-        ticket.leave();
-      }
-    },
+        if (options.signal.aborted) await session.close();
+        return session.describe();
+      }),
   });
 }
 
 function registerLook({ app, executor }: { app: FastifyInstance; executor: Executor }): void {
   app.get("/v1/sessions", {
-    schema: {
+    schema: schemaOf({
       operationId: "listSessions",
       summary: "The open sessions of the key's tenant",
-      tags: ["sessions"],
-      response: {
-        200: json(ref("SessionList"), "The oldest first."),
-        ...errorResponses([...COMMON_CODES, "unauthorized"]),
-      },
-    },
+      named: false,
+      answer: ["SessionList", "The oldest first."],
+      codes: LIST_CODES,
+    }),
     handler: async (request) => ({ sessions: await executor.listSessions(tenantOf(request)) }),
   });
 
   app.get<Named>("/v1/sessions/:id", {
-    schema: {
+    schema: schemaOf({
       operationId: "describeSession",
       summary: "How a session stands",
       description: "Also of one that was lost or closed a while ago.",
-      tags: ["sessions"],
-      params: PARAMS,
-      response: { 200: json(ref("SessionDescription"), "The session."), ...errorResponses(LOOK_CODES) },
-    },
+      named: true,
+      answer: ["SessionDescription", "The session."],
+      codes: LOOK_CODES,
+    }),
     handler: async (request) => (await find(executor, request)).describe(),
   });
 
   app.delete<Named>("/v1/sessions/:id", {
-    schema: {
+    schema: schemaOf({
       operationId: "closeSession",
       summary: "Close a session",
       description:
         "Ends its interpreter and all it started; a call that runs is cancelled. Forks of it go on. Closing one that is closed changes nothing.",
-      tags: ["sessions"],
-      params: PARAMS,
-      response: { 200: json(ref("SessionDescription"), "It is closed."), ...errorResponses(LOOK_CODES) },
-    },
+      named: true,
+      answer: ["SessionDescription", "It is closed."],
+      codes: LOOK_CODES,
+    }),
     async handler(request) {
       const session = await find(executor, request);
       await session.close();
@@ -106,55 +139,41 @@ function registerLook({ app, executor }: { app: FastifyInstance; executor: Execu
 
 function registerWork({ app, executor, traffic, log }: RouteParts): void {
   app.post<Named & { Body: SessionCall }>("/v1/sessions/:id/calls", {
-    schema: {
+    schema: schemaOf({
       operationId: "executeInSession",
       summary: "Carry one call out in a session",
       description:
         "Answers when the call has ended; calls that came before are carried out first. `session.state` of the Result says whether the interpreter is still there. Closing the connection interrupts the call.",
-      tags: ["sessions"],
-      params: PARAMS,
-      body: ref("SessionCall"),
-      response: {
-        200: json(ref("Result"), "The call was carried out."),
-        ...errorResponses(SESSION_CODES.call),
-      },
-    },
-    async handler(request, reply) {
-      const ticket = traffic.enter(reply.raw);
-      try {
+      named: true,
+      body: "SessionCall",
+      answer: ["Result", "The call was carried out."],
+      codes: SESSION_CODES.call,
+    }),
+    handler: (request, reply) =>
+      during(traffic, request, reply, async ({ signal }) => {
         const session = await find(executor, request);
-        const result = await session.execute(request.body, { signal: ticket.signal });
+        const result = await session.execute(request.body, { signal });
         logResult(log, { session: session.id }, result, request.tenant);
         return result;
-      } finally {
-        ticket.leave();
-      }
-    },
+      }),
   });
 
   app.post<Named & { Body: ForkSpec }>("/v1/sessions/:id/fork", {
-    schema: {
+    schema: schemaOf({
       operationId: "forkSession",
       summary: "Branch a session",
       description:
         "New sessions that begin where this one stands, made by copy-on-write; all of them or none. Calls that came before are carried out first.",
-      tags: ["sessions"],
-      params: PARAMS,
-      body: ref("ForkSpec"),
-      response: {
-        200: json(ref("SessionList"), "The new sessions."),
-        ...errorResponses(SESSION_CODES.fork),
-      },
-    },
-    async handler(request, reply) {
-      const ticket = traffic.enter(reply.raw);
-      try {
+      named: true,
+      body: "ForkSpec",
+      answer: ["SessionList", "The new sessions."],
+      codes: SESSION_CODES.fork,
+    }),
+    handler: (request, reply) =>
+      during(traffic, request, reply, async ({ signal }) => {
         const forks = await (await find(executor, request)).fork(request.body);
-        if (ticket.signal.aborted) await Promise.all(forks.map((fork) => fork.close()));
+        if (signal.aborted) await Promise.all(forks.map((fork) => fork.close()));
         return { sessions: await Promise.all(forks.map((fork) => fork.describe())) };
-      } finally {
-        ticket.leave();
-      }
-    },
+      }),
   });
 }
