@@ -21,7 +21,7 @@ import { LocalExecutor } from "./core/local-executor.ts";
 import { type CallObserver, SILENT_OBSERVER } from "./core/observer.ts";
 import type { Engine } from "./core/ports.ts";
 import type { Verifier } from "./contract/verifier.ts";
-import { createVerifier, type VerifierOptions } from "./judge/verifier.ts";
+import { createVerifier, verifierOptions, type VerifierOptions } from "./judge/verifier.ts";
 import type { SessionBounds, SessionShape } from "./core/sessions.ts";
 import { RUNTIMES } from "./runtimes/registry.ts";
 
@@ -183,10 +183,6 @@ export async function compose(config: Config, options: ComposeOptions): Promise<
     throw error;
   }
   return { executor, verifier: createVerifier(executor, verifierOptions(config)) };
-}
-
-function verifierOptions({ verify, limits }: Config): VerifierOptions {
-  return { ...verify, mathWallMs: Math.min(verify.mathWallMs, limits.ceiling.wall_ms) };
 }
 
 /** The executor alone, for a program that embeds it. */

@@ -60,28 +60,21 @@ function firstSignal(log: Log): Promise<NodeJS.Signals> {
 
 async function serve(config: Config): Promise<number> {
   // Modules of the server load here, so that the other commands start fast.
-  const [
-    { assertGuarded },
-    { buildServer },
-    { createLog },
-    { createMetrics },
-    { compose },
-    { createMounts },
-  ] = await Promise.all([
-    import("./http/auth.ts"),
-    import("./http/server.ts"),
-    import("./observe/log.ts"),
-    import("./observe/metrics.ts"),
-    import("./compose.ts"),
-    import("./wire/registry.ts"),
-  ]);
+  const [{ assertGuarded }, { openServer }, { createLog }, { createMetrics }, { compose }] =
+    await Promise.all([
+      import("./http/auth.ts"),
+      import("./service/open-server.ts"),
+      import("./observe/log.ts"),
+      import("./observe/metrics.ts"),
+      import("./compose.ts"),
+    ]);
   assertGuarded(config.http.host, config.http.keys);
   const log = createLog(config.log);
   const metrics = createMetrics();
   const signalled = firstSignal(log);
   const { executor, verifier } = await compose(config, { observer: metrics.observer, log });
   try {
-    const server = await buildServer({
+    const server = await openServer({
       executor,
       verifier,
       config,
@@ -90,7 +83,6 @@ async function serve(config: Config): Promise<number> {
       ready: () => executor.ready(),
       version: readVersion(),
       queued: () => executor.observed().queuedCalls,
-      mounts: createMounts(config.wire),
     });
     const address = await server.listen();
     const { engines } = await executor.describe();

@@ -51,6 +51,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "zod",
     "@fastify/*",
   ],
+  service: ["contract", "lib", "core/as-ready.ts", "http", "wire", "judge", "observe", "config (types)"],
   rl: [
     "lib",
     "client/index.ts",

@@ -3,10 +3,10 @@ import { randomUUID } from "node:crypto";
 import { loadConfig } from "../../src/config/load.ts";
 import { LocalExecutor } from "../../src/core/local-executor.ts";
 import { createVerifier } from "../../src/judge/verifier.ts";
-import { buildServer } from "../../src/http/server.ts";
 import { createLog } from "../../src/observe/log.ts";
 import { createMetrics } from "../../src/observe/metrics.ts";
 import { RUNTIMES } from "../../src/runtimes/registry.ts";
+import { openServer } from "../../src/service/open-server.ts";
 import { createStubEngine } from "./engine.ts";
 
 const SLOTS = 64;
@@ -36,7 +36,7 @@ const executor = new LocalExecutor({
   newId: randomUUID,
 });
 await executor.start();
-const server = await buildServer({
+const server = await openServer({
   executor,
   verifier: createVerifier(executor, config.verify),
   config,
@@ -44,6 +44,7 @@ const server = await buildServer({
   log,
   ready: () => executor.ready(),
   version: "0.0.0",
+  queued: () => executor.observed().queuedCalls,
 });
 process.once("SIGTERM", () => {
   void server.close().then(() => process.exit(0));

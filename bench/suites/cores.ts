@@ -1,7 +1,12 @@
-/** Point 7: HTTP and scheduling alone, in front of an engine that answers at once. */
+/**
+ * Point 7: HTTP and scheduling alone, in front of an engine that answers at once; in one process, and in fronts before a
+ * core process. What the core process costs for each call bounds what a service of many fronts can carry.
+ */
 import { mixOf, take, TRIVIAL_PYTHON } from "../load/mixes.ts";
 import { sendClosed } from "../load/send.ts";
-import { measured, notGiven, type LoadResult, type Measure } from "../results/schema.ts";
+import { scrape } from "../machine/prometheus.ts";
+import type { Service } from "../machine/service.ts";
+import { measured, type LoadResult, type Measure } from "../results/schema.ts";
 import type { Transfer } from "../targets/native.ts";
 import { BATCH, nativeTarget } from "./saturate.ts";
 import { completeness, type Session, type Suite } from "./suite.ts";
@@ -55,13 +60,36 @@ const WAYS: readonly Way[] = [
   },
 ];
 
+const FRONTS = 2;
+
 /** Calls for each second of CPU time of the server: what one core would carry. */
 function perCore({ recorded, cpuMs }: LoadResult): number {
   return cpuMs === null ? Number.NaN : (recorded.answered * 1000) / cpuMs;
 }
 
-async function measureWay(session: Session, way: Way): Promise<Measure[]> {
-  const service = await session.startService({ entry: way.entry });
+/** Seconds of CPU time of the process that has the queue, and of all fronts together. */
+interface Split {
+  readonly core: number;
+  readonly fronts: number;
+}
+
+async function readSplit(service: Service): Promise<Split> {
+  const metrics = await scrape(service.url);
+  const seconds = (name: string): number => metrics?.get(name) ?? Number.NaN;
+  return {
+    core: seconds("process_cpu_seconds_total"),
+    fronts: seconds("rollcall_front_cpu_seconds_total"),
+  };
+}
+
+interface Round {
+  readonly load: LoadResult;
+  readonly cpu: Split;
+}
+
+/** Rounds of a way, on a server of its own that is warm. */
+async function runWay(session: Session, way: Way, args: readonly string[] = []): Promise<Round[]> {
+  const service = await session.startService({ entry: way.entry, args });
   const target = nativeTarget(session, service, way.transfer, way.requests);
   const calls = take(mixOf([TRIVIAL_PYTHON], session.random()), session.size(...way.calls));
   const batch = way.transfer === "single" ? 1 : BATCH;
@@ -69,10 +97,21 @@ async function measureWay(session: Session, way: Way): Promise<Measure[]> {
     session.load(name, target, (options) =>
       sendClosed({ ...options, calls: some, requests: way.requests, batch }),
     );
-  await send(`${way.label}, warming up`, calls.slice(0, calls.length / 4));
-  const loads: LoadResult[] = [];
-  for (let round = 0; round < session.size(3, 1); round += 1) loads.push(await send(way.label, calls));
+  const label = args.length === 0 ? way.label : `${way.label}, ${FRONTS} fronts`;
+  await send(`${label}, warming up`, calls.slice(0, calls.length / 4));
+  const rounds: Round[] = [];
+  for (let round = 0; round < session.size(3, 1); round += 1) {
+    const before = await readSplit(service);
+    const load = await send(label, calls);
+    const after = await readSplit(service);
+    rounds.push({ load, cpu: { core: after.core - before.core, fronts: after.fronts - before.fronts } });
+  }
   await service.stop();
+  return rounds;
+}
+
+async function measureWay(session: Session, way: Way): Promise<Measure[]> {
+  const loads = (await runWay(session, way)).map(({ load }) => load);
   return [
     measured(
       {
@@ -97,18 +136,54 @@ async function measureWay(session: Session, way: Way): Promise<Measure[]> {
   ];
 }
 
+/** The same service with fronts: what one call costs each kind of process is what one core of it would carry. */
+async function measureFronts(session: Session, way: Way, alone: Measure | undefined): Promise<Measure[]> {
+  const rounds = await runWay(session, way, ["--http.processes", String(FRONTS)]);
+  const perSecond = (part: keyof Split) => rounds.map(({ load, cpu }) => load.recorded.answered / cpu[part]);
+  const ceilings = perSecond("core");
+  const unit = "calls/s/core";
+  return [
+    measured(
+      {
+        id: `${way.id}.fronts.front`,
+        label: `${FRONTS} fronts, ${way.label}: one front`,
+        unit,
+        better: "higher",
+      },
+      ...perSecond("fronts"),
+    ),
+    measured(
+      {
+        id: `${way.id}.fronts.core`,
+        label: "  the core process behind them: the ceiling",
+        unit,
+        better: "higher",
+      },
+      ...ceilings,
+    ),
+    measured(
+      {
+        id: `${way.id}.fronts.gain`,
+        label: "  that ceiling against one process for all",
+        unit: "x",
+        better: "higher",
+      },
+      ...ceilings.map((ceiling) => ceiling / (alone?.value ?? Number.NaN)),
+    ),
+    completeness(`${way.id}.fronts.right`, "  answered rightly", (rounds.at(-1) as Round).load),
+  ];
+}
+
 export const cores: Suite = {
   name: "cores",
   title: "HTTP and scheduling alone",
   async run(session) {
     const measures: Measure[] = [];
     for (const way of WAYS) measures.push(...(await measureWay(session, way)));
-    measures.push(
-      notGiven(
-        { id: "processes", label: "server processes on one port, against one", unit: "x", better: "higher" },
-        "the service is one process",
-      ),
-    );
+    for (const way of WAYS.filter(({ perCoreMin }) => perCoreMin !== undefined)) {
+      const alone = measures.find(({ id }) => id === `${way.id}.per_core`);
+      measures.push(...(await measureFronts(session, way, alone)));
+    }
     return { measures };
   },
 };

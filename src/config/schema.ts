@@ -30,6 +30,13 @@ const http = section("The HTTP server.", {
     "Address to listen on. Any address but a loopback one needs http.keys or http.keysFile.",
   ),
   port: quantity("count", 8707, 0, 65535, "TCP port; 0 takes a free one."),
+  processes: quantity(
+    "count",
+    0,
+    0,
+    64,
+    "Processes that answer HTTP on the port. 1: the service is one process. More: so many beside the process that has queue and slots. 0: one for each eight of this machine's cores, and so one process below sixteen.",
+  ),
   keys: Type.Array(KeySchema, {
     default: [],
     maxItems: 1000,
@@ -44,7 +51,7 @@ const http = section("The HTTP server.", {
     1024 * MiB,
     1024,
     2 ** 40,
-    "Bytes of all request bodies that are being received at once; above it requests get queue_full.",
+    "Bytes of all request bodies that are being received at once; above it requests get queue_full. Shared out evenly among http.processes, each of which takes one longest body at the least.",
   ),
   answerBytesMax: quantity(
     "bytes",
@@ -59,7 +66,7 @@ const http = section("The HTTP server.", {
     10_000,
     1,
     1_000_000,
-    "Connections open at once; more are closed at once.",
+    "Connections open at once; more are closed at once. Shared out evenly among http.processes.",
   ),
   headersTimeoutMs: quantity("ms", 10_000, 100, DAY_MS, "Time for a request's header to arrive."),
   requestTimeoutMs: quantity(

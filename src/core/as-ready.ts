@@ -1,11 +1,10 @@
 /**
  * The Results of a batch in the order in which they are ready, for one reader.
  *
- * Invariant: each Result is handed out once, and `stop` is called when the reader is done, whether it read all, broke
- * off or never began.
+ * Invariant: each Result is handed out once, and `stop` is called when the reader is done: it read all, broke off, or
+ * was told that no more will come.
  */
 import type { BatchItem } from "../contract/executor.ts";
-import type { Result } from "../contract/result.ts";
 import { type Linked, LinkedQueue } from "../lib/linked-queue.ts";
 
 interface Ready extends Linked<Ready> {
@@ -18,16 +17,16 @@ const END: Read = { done: true, value: undefined };
 
 export class AsReady implements AsyncIterableIterator<BatchItem, undefined> {
   readonly #ready = new LinkedQueue<Ready>();
-  readonly #readers: ((read: Read) => void)[] = [];
+  readonly #readers: ((read: Read | Promise<never>) => void)[] = [];
   readonly #stop: () => void;
   #left: number;
+  /** Rejects every read from when no more comes. */
+  #failure: Promise<never> | null = null;
 
-  /** @param results none of which rejects. */
-  constructor(results: readonly Promise<Result>[], stop: () => void) {
-    this.#left = results.length;
+  /** @param count Results that will be added. */
+  constructor(count: number, stop: () => void) {
+    this.#left = count;
     this.#stop = stop;
-    for (const [index, result] of results.entries())
-      void result.then((settled) => this.#add({ index, result: settled }));
   }
 
   [Symbol.asyncIterator](): this {
@@ -37,6 +36,7 @@ export class AsReady implements AsyncIterableIterator<BatchItem, undefined> {
   next(): Promise<Read> {
     const ready = this.#ready.takeFirst();
     if (ready !== null) return Promise.resolve(this.#hand(ready.item));
+    if (this.#failure !== null) return this.#failure;
     // Those who already wait get all that is left.
     if (this.#readers.length >= this.#left) return Promise.resolve(END);
     return new Promise((resolve) => this.#readers.push(resolve));
@@ -50,11 +50,20 @@ export class AsReady implements AsyncIterableIterator<BatchItem, undefined> {
     return Promise.resolve(END);
   }
 
-  #add(item: BatchItem): void {
+  add(item: BatchItem): void {
     if (this.#left === 0) return;
     const reader = this.#readers.shift();
     if (reader === undefined) this.#ready.pushLast({ item, next: null, previous: null });
     else reader(this.#hand(item));
+  }
+
+  /** What is left will not come. */
+  fail(error: Error): void {
+    if (this.#left === 0 || this.#failure !== null) return;
+    this.#failure = Promise.reject(error);
+    this.#failure.catch(() => undefined);
+    for (const reader of this.#readers.splice(0)) reader(this.#failure);
+    this.#stop();
   }
 
   #hand(item: BatchItem): Read {

@@ -122,11 +122,11 @@ export class LocalExecutor implements Executor {
       return this.#enter(calls, tenant, (index) => `/calls/${index}`);
     });
     const departure = new Departure(options.signal);
-    return new AsReady(
-      flights.map((flight) => this.#answer(flight, departure)),
-      // A consumer that stops reading gives up what it has not read.
-      () => departure.go(),
-    );
+    // A consumer that stops reading gives up what it has not read.
+    const ready = new AsReady(flights.length, () => departure.go());
+    for (const [index, flight] of flights.entries())
+      void this.#answer(flight, departure).then((result) => ready.add({ index, result }));
+    return ready;
   }
 
   async openSession(spec: SessionSpec, options: SessionOptions = {}): Promise<Session> {

@@ -11,7 +11,7 @@ import type { Traffic } from "./traffic.ts";
 interface MountParts {
   readonly executor: Executor;
   readonly limits: LimitPolicy;
-  readonly queued: () => number;
+  readonly queued: () => Promise<number>;
   readonly replayed: (end: ReplayEnd) => void;
   readonly closing: AbortSignal;
   readonly begin: (

@@ -1,12 +1,18 @@
 /** The HTTP server around any Executor: options, hooks and routes put together. */
 import type { IncomingMessage } from "node:http";
-import { LogController, fastify, type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import {
+  LogController,
+  fastify,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyListenOptions,
+} from "fastify";
 import type { Config } from "../config/schema.ts";
 import { SandboxError } from "../contract/errors.ts";
 import type { Executor } from "../contract/executor.ts";
 import type { Verifier } from "../contract/verifier.ts";
 import type { Log } from "../observe/log.ts";
-import type { Metrics } from "../observe/metrics.ts";
+import type { ServerMetrics } from "../observe/metrics.ts";
 import { assertGuarded, assertOpenable, bearerOf, createAuthenticate, type Authenticate } from "./auth.ts";
 import { createBodyParser } from "./body.ts";
 import { createClientErrorHandler, createErrorHandler, noRouteError } from "./errors.ts";
@@ -24,20 +30,24 @@ export interface ServerParts {
   readonly executor: Executor;
   readonly verifier: Verifier;
   readonly config: Pick<Config, "http" | "queue" | "limits" | "verify">;
-  readonly metrics: Metrics;
+  readonly metrics: ServerMetrics;
   readonly log: Log;
   /** Whether the engines can take calls now. */
-  readonly ready: () => boolean;
+  readonly ready: () => boolean | Promise<boolean>;
   readonly version: string;
   /** APIs of other systems. Default: none. */
   readonly mounts?: readonly Mount[];
   /** Calls that wait for a slot. Default: nobody knows, and none is told. */
-  readonly queued?: () => number;
+  readonly queued?: () => number | Promise<number>;
 }
 
 export interface Server {
-  /** Starts to listen and gives the base URL. */
-  listen(): Promise<string>;
+  /**
+   * Starts to listen and gives the base URL.
+   * @param sharedPort listens so that other processes can listen on the same ports; stands for `http.port`. 0 takes a
+   *   free one. Default: nobody else can.
+   */
+  listen(sharedPort?: number): Promise<string>;
   /** Base URL of each API of another system, by its name, once the server listens. */
   mounted(): Readonly<Record<string, string>>;
   /**
@@ -161,7 +171,7 @@ function mountAll(parts: ServerParts, main: Listener): Map<Mount, Listener> {
       registerMount(app, mount, {
         executor,
         limits: config.limits,
-        queued,
+        queued: async () => queued(),
         traffic,
         log,
         observer: metrics.observer,
@@ -178,10 +188,14 @@ function serverOf(
   host: string,
 ): Server {
   return {
-    async listen() {
-      for (const listener of listeners)
-        listener.url = await listener.app.listen({ host, port: listener.port });
-      return (listeners[0] as Listener).url;
+    async listen(sharedPort) {
+      const [main] = listeners as [Listener];
+      const reusePort = sharedPort !== undefined;
+      for (const listener of listeners) {
+        const port = listener === main ? (sharedPort ?? listener.port) : listener.port;
+        listener.url = await listener.app.listen({ host, port, reusePort } as FastifyListenOptions);
+      }
+      return main.url;
     },
     mounted: () =>
       Object.fromEntries([...places].map(([{ name, prefix }, { url }]) => [name, `${url}${prefix}`])),

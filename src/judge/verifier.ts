@@ -7,6 +7,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { checkVerification } from "../contract/check-verification.ts";
 import { SandboxError } from "../contract/errors.ts";
 import type { ExecuteOptions, Executor } from "../contract/executor.ts";
+import type { LimitPolicy } from "../contract/limits.ts";
 import { rewardOf, type Verdict, type VerdictName } from "../contract/verdict.ts";
 import type { FunctionCheck, MathCheck, StdioCheck, Verification } from "../contract/verification.ts";
 import type { VerdictItem, Verifier } from "../contract/verifier.ts";
@@ -207,6 +208,17 @@ class LocalVerifier implements Verifier {
       );
     for (const [index, one] of verifications.entries()) checkVerification(one, `/verifications/${index}`);
   }
+}
+
+/** The options of a service with this configuration. */
+export function verifierOptions({
+  verify,
+  limits,
+}: {
+  readonly verify: Required<Pick<VerifierOptions, "mathWallMs" | "batchMax" | "callsMax">>;
+  readonly limits: LimitPolicy;
+}): VerifierOptions {
+  return { ...verify, mathWallMs: Math.min(verify.mathWallMs, limits.ceiling.wall_ms) };
 }
 
 /** A Verifier whose runs are calls of `executor`, of whichever kind that is; closing it stays the caller's. */

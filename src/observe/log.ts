@@ -2,7 +2,7 @@
  * The log: JSON lines by pino, or the same lines for people. Messages are short and constant, everything
  * that varies is a field; keys and programs never are.
  */
-import { pino, type DestinationStream, type Logger } from "pino";
+import { pino, symbols, type DestinationStream, type Logger } from "pino";
 
 export type Log = Logger;
 
@@ -45,4 +45,9 @@ export function createLog(options: LogOptions, destination?: DestinationStream):
   const out = destination ?? pino.destination({ dest: 1, sync: false });
   const stream = options.pretty ? { write: (line: string) => out.write(prettyLine(line)) } : out;
   return pino({ level: options.level, base: null }, stream);
+}
+
+/** Writes a line that another process of the service made, as it stands, where those of this log go. */
+export function passLine(log: Log, line: string): void {
+  (log as unknown as Record<symbol, DestinationStream>)[symbols.streamSym]?.write(line);
 }

@@ -9,6 +9,7 @@ import type { ErrorCode } from "../contract/errors.ts";
 import type { CheckKind, VerdictName } from "../contract/verdict.ts";
 import type { ReplayEnd } from "../contract/wire.ts";
 import type { CallObserver, Observed } from "../core/observer.ts";
+import { createFrontMetrics, type FrontPresent } from "./front-metrics.ts";
 
 /** What the HTTP server tells of itself. */
 export interface HttpObserver {
@@ -19,18 +20,33 @@ export interface HttpObserver {
   /** A program that runs earlier cells again was answered. */
   replayed(end: ReplayEnd): void;
   /** Registers where present values are read. */
-  watchHttp(
-    source: () => { readonly connections: number; readonly requests: number; readonly bodyBytes: number },
-  ): void;
+  watchHttp(source: () => HttpPresent | Promise<HttpPresent>): void;
 }
 
-export interface Metrics {
-  readonly observer: CallObserver & HttpObserver;
+export interface HttpPresent {
+  readonly connections: number;
+  readonly requests: number;
+  readonly bodyBytes: number;
+  /** The processes that answer HTTP, where they are not this one. */
+  readonly fronts?: readonly FrontPresent[];
+}
+
+/** What the HTTP server needs of the metrics. */
+export interface ServerMetrics {
+  readonly observer: HttpObserver;
   /** Content type of {@link text}. */
   readonly contentType: string;
   /** All metrics as text. */
   text(): Promise<string>;
 }
+
+export interface Metrics extends ServerMetrics {
+  readonly observer: CallObserver & HttpObserver;
+  /** A process that answers HTTP ended and another takes its place. */
+  frontRestarted(): void;
+}
+
+export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
 const SECONDS = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600,
@@ -96,7 +112,7 @@ function createFamilies(register: Registry) {
 function createGauges(
   register: Registry,
   observed: () => Observed | null,
-  http: () => ReturnType<Parameters<HttpObserver["watchHttp"]>[0]> | null,
+  http: () => HttpPresent | null,
 ): void {
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
@@ -157,11 +173,14 @@ export function createMetrics(): Metrics {
   const family = createFamilies(register);
   let observedSource: (() => Observed) | null = null;
   let httpSource: Parameters<HttpObserver["watchHttp"]>[0] | null = null;
+  /** As of the scrape at hand. */
+  let http: HttpPresent | null = null;
   createGauges(
     register,
     () => observedSource?.() ?? null,
-    () => httpSource?.() ?? null,
+    () => http,
   );
+  const frontRestarted = createFrontMetrics(register, () => http?.fronts ?? []);
 
   const accepted = remember((runtime) => family.accepted.labels(runtime));
   const concluded = remember((runtime, outcome) => family.concluded.labels(runtime, outcome));
@@ -172,8 +191,12 @@ export function createMetrics(): Metrics {
   const forks = remember((engine) => family.forks.labels(engine));
 
   return {
-    contentType: register.contentType,
-    text: () => register.metrics(),
+    contentType: METRICS_CONTENT_TYPE,
+    async text() {
+      http = (await httpSource?.()) ?? null;
+      return register.metrics();
+    },
+    frontRestarted,
     observer: {
       accepted: (runtime) => accepted(runtime).inc(),
       refused: (code, calls) => family.refused.inc({ code }, calls),

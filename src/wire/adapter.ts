@@ -14,7 +14,7 @@ export interface WireParts {
   readonly executor: Executor;
   readonly limits: LimitPolicy;
   /** Calls that wait for a slot. */
-  readonly queued: () => number;
+  readonly queued: () => Promise<number>;
   /** Counts a replay of earlier cells. */
   readonly replayed: (end: ReplayEnd) => void;
   /** Aborts when the service takes no more calls: what waits for more on an open connection is to end. */

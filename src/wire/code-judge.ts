@@ -302,7 +302,7 @@ async function status(parts: WireParts) {
   const { runtimes, engines } = await parts.executor.describe();
   const python = runtimes.find(({ id }) => id === "python")?.engine;
   return {
-    queue: parts.queued(),
+    queue: await parts.queued(),
     num_workers: engines.find(({ engine }) => engine === python)?.slots ?? 0,
   };
 }

@@ -2,14 +2,19 @@ import { createClient } from "../../src/client/index.ts";
 import { startService } from "../support/service.ts";
 import { describeExecutor } from "./executor-suite.ts";
 
-describeExecutor("Client over HTTP", async () => {
-  const service = await startService();
-  const executor = createClient({ baseUrl: service.url });
-  return {
-    executor,
-    close: async () => {
-      await executor.close();
-      await service.stop();
-    },
-  };
-});
+for (const [name, flags] of [
+  ["Client over HTTP", []],
+  ["Client over HTTP to several processes", ["--http.processes", "2"]],
+] as const) {
+  describeExecutor(name, async () => {
+    const service = await startService(flags);
+    const executor = createClient({ baseUrl: service.url });
+    return {
+      executor,
+      close: async () => {
+        await executor.close();
+        await service.stop();
+      },
+    };
+  });
+}

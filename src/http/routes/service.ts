@@ -1,7 +1,7 @@
 /** What operators, balancers and scrapers ask: health, readiness, metrics and the description. */
 import type { FastifyInstance } from "fastify";
 import type { Executor } from "../../contract/executor.ts";
-import type { Metrics } from "../../observe/metrics.ts";
+import type { ServerMetrics } from "../../observe/metrics.ts";
 import { COMMON_CODES, errorResponses, ref } from "../schemas.ts";
 import type { Traffic } from "../traffic.ts";
 
@@ -9,9 +9,9 @@ export interface ServiceParts {
   readonly app: FastifyInstance;
   readonly executor: Executor;
   readonly traffic: Traffic;
-  readonly metrics: Metrics;
+  readonly metrics: ServerMetrics;
   /** Whether the engines can take calls now. */
-  readonly ready: () => boolean;
+  readonly ready: () => boolean | Promise<boolean>;
 }
 
 const json = (schema: object, description: string) => ({
@@ -45,9 +45,9 @@ export function registerService({ app, executor, traffic, metrics, ready }: Serv
         ...errorResponses(COMMON_CODES),
       },
     },
-    handler(_request, reply) {
+    async handler(_request, reply) {
       if (traffic.closing.aborted) return reply.code(503).send({ status: "draining" });
-      return ready() ? reply.send({ status: "ready" }) : reply.code(503).send({ status: "starting" });
+      return (await ready()) ? reply.send({ status: "ready" }) : reply.code(503).send({ status: "starting" });
     },
   });
 
