@@ -24,6 +24,8 @@ export class CallTicket implements Queued, Linked<CallTicket> {
   /** In its pool's queue. */
   waiting = false;
   grantedMs: number;
+  /** Told when the call is given up, once. */
+  onGivenUp: (() => void) | null = null;
   readonly #abort = new AbortController();
   #givenUp: GivenUp | null = null;
   #resolve!: (result: Result) => void;
@@ -62,6 +64,7 @@ export class CallTicket implements Queued, Linked<CallTicket> {
     if (this.#settled || this.#givenUp !== null) return;
     this.#givenUp = why;
     this.#abort.abort();
+    this.onGivenUp?.();
   }
 
   settle(result: Result): void {

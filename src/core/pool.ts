@@ -118,9 +118,9 @@ export class Pool {
   /** Runs the call as soon as a slot is free. Its ticket settles, whatever happens. */
   submit(ticket: CallTicket): void {
     // A running call is ended by its sandbox, which answers.
-    ticket.signal.addEventListener("abort", () => this.#leaveQueue(ticket), { once: true });
+    ticket.onGivenUp = () => this.#leaveQueue(ticket);
     this.#enqueue(ticket, false);
-    if (ticket.signal.aborted) this.#leaveQueue(ticket);
+    if (ticket.givenUp !== null) this.#leaveQueue(ticket);
   }
 
   #enqueue(ticket: CallTicket, front: boolean): void {

@@ -25,6 +25,7 @@ function environment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("ROLLCALL_")));
 }
 
+/** @throws Error when this machine has no process or descriptor left for one. */
 export function startFront(
   answers: Answers<FrontAsks>,
   onBug: (error: unknown, question: string) => void,
@@ -37,8 +38,11 @@ export function startFront(
     child.once("error", (error) => resolve(error.message));
     child.once("exit", (code, signal) => resolve(signal ?? `exit code ${code}`));
   });
+  // Where there is no descriptor left Node makes no streams, whatever its types say.
+  const stream = (child.stdio as ChildProcess["stdio"] | undefined)?.[CHANNEL_DESCRIPTOR];
+  if (stream === undefined || stream === null) throw new Error("no front process could be started");
   const channel = new Channel<CoreAsks, FrontAsks>({
-    stream: child.stdio[CHANNEL_DESCRIPTOR] as Duplex,
+    stream: stream as Duplex,
     answers,
     onBug,
     // One that cannot be spoken with is of no use.

@@ -145,7 +145,7 @@ class Fronts implements Server {
 
   /** Replaces the front of a place whenever it ends. */
   async #keep(place: Place): Promise<void> {
-    const { log, metrics } = this.#options;
+    const { log } = this.#options;
     while (!this.#ending) {
       const sinceMs = performance.now();
       const how = await place.front.ended;
@@ -155,18 +155,20 @@ class Fronts implements Server {
       log.warn({ front: place.name, pid: place.front.pid, how }, "a front ended and is replaced");
       await pause(RESTART_DELAY_MS[Math.min(place.failures, RESTART_DELAY_MS.length - 1)]);
       if (this.#ending) return;
-      metrics.frontRestarted();
       await this.#replace(place);
     }
   }
 
   async #replace(place: Place): Promise<void> {
-    place.front = this.#start();
+    const { log, metrics } = this.#options;
     try {
+      place.front = this.#start();
       await this.#build(place.front);
-      if (!this.#ending) await this.#listen(place, (this.#listening as Listening).port);
+      if (this.#ending) return;
+      await this.#listen(place, (this.#listening as Listening).port);
+      metrics.frontRestarted();
     } catch (error) {
-      this.#options.log.warn({ err: error, front: place.name }, "a front could not be started");
+      log.warn({ err: error, front: place.name }, "a front could not be started");
       place.front.kill();
     }
   }

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { duplexPair, Transform, type Duplex } from "node:stream";
 import { expect, test } from "vitest";
 import { SandboxError } from "../../src/contract/errors.ts";
@@ -17,7 +17,6 @@ interface Asks {
   readonly wait: { readonly asks: null; readonly answers: string };
   [name: string]: { readonly asks: unknown; readonly answers: unknown; readonly parts?: unknown };
 }
-type None = Record<never, never>;
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
@@ -67,11 +66,12 @@ function pair(sizes: readonly number[] = [65_536]) {
   const ended: string[] = [];
   const side = (stream: Duplex, name: string) => ({
     stream,
+    answers,
     onBug: (error: unknown) => void bugs.push(String(error)),
     onEnd: () => void ended.push(name),
   });
-  const asker = new Channel<Asks, None>({ ...side(right, "asker"), answers: {} });
-  const answerer = new Channel<None, Asks>({ ...side(far, "answerer"), answers });
+  const asker = new Channel<Asks, Asks>(side(right, "asker"));
+  const answerer = new Channel<Asks, Asks>(side(far, "answerer"));
   return { asker, answerer, bugs, ended, cut: () => right.destroy() };
 }
 

@@ -17,8 +17,8 @@ export interface FrontsService {
   /** Lines of the log so far, those of the fronts among them. */
   readonly lines: string[];
   /** Ids of the fronts' processes. */
-  fronts(): number[];
-  scrape(): Promise<MetricsText>;
+  readonly fronts: () => number[];
+  readonly scrape: () => Promise<MetricsText>;
   close(): Promise<void>;
 }
 
