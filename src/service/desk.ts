@@ -106,6 +106,10 @@ export function createDesk({ executor, metrics, ready, queued, writeLine }: Desk
       observer.judged(kind, verdict);
       return null;
     },
+    replayed({ end }) {
+      observer.replayed(end);
+      return null;
+    },
     log(line) {
       writeLine(line);
       return null;

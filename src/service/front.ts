@@ -24,7 +24,10 @@ const lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
 lag.enable();
 
 /** To be counted or written by the core process. When that is gone, so is this process. */
-function tell<Name extends "httpError" | "judged" | "log">(name: Name, body: FrontAsks[Name]["asks"]): void {
+function tell<Name extends "httpError" | "judged" | "replayed" | "log">(
+  name: Name,
+  body: FrontAsks[Name]["asks"],
+): void {
   core.ask(name, body).catch(() => undefined);
 }
 
@@ -35,6 +38,7 @@ function metricsOf(toCore: ToCore): ServerMetrics {
     observer: {
       httpError: (code) => tell("httpError", { code }),
       judged: (kind, verdict) => tell("judged", { kind, verdict }),
+      replayed: (end) => tell("replayed", { end }),
       watchHttp: (source) => void (present = source),
     },
   };

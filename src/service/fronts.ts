@@ -40,15 +40,29 @@ interface Place {
   failures: number;
 }
 
-/** What of the configuration is for the service as a whole, shared out; no front can do with less than one of each. */
+/** What of the configuration is for the service as a whole and counted in the fronts, shared out. */
 function shareOf(config: Config, count: number): Config {
-  const { connectionsMax, bodiesBytesMax, bodyBytesMax } = config.http;
+  const { http, wire } = config;
+  const codeJudge = wire["code-judge"];
+  const { replay } = codeJudge;
+  const part = (whole: number): number => Math.ceil(whole / count);
   return {
     ...config,
     http: {
-      ...config.http,
-      connectionsMax: Math.ceil(connectionsMax / count),
-      bodiesBytesMax: Math.max(bodyBytesMax, Math.ceil(bodiesBytesMax / count)),
+      ...http,
+      connectionsMax: part(http.connectionsMax),
+      bodiesBytesMax: Math.max(http.bodyBytesMax, part(http.bodiesBytesMax)),
+    },
+    wire: {
+      ...wire,
+      "code-judge": {
+        ...codeJudge,
+        replay: {
+          ...replay,
+          sessionsMax: part(replay.sessionsMax),
+          memoryBytes: part(replay.memoryBytes),
+        },
+      },
     },
   };
 }

@@ -9,6 +9,7 @@ import type { ErrorCode } from "../contract/errors.ts";
 import type { BatchItem } from "../contract/executor.ts";
 import type { Result } from "../contract/result.ts";
 import type { ForkSpec, SessionCall, SessionDescription, SessionSpec } from "../contract/session.ts";
+import type { ReplayEnd } from "../contract/wire.ts";
 import type { CheckKind, VerdictName } from "../contract/verdict.ts";
 
 export interface OfTenant {
@@ -50,6 +51,7 @@ export type FrontAsks = {
   readonly metrics: Question<null, string>;
   readonly httpError: Question<{ readonly code: ErrorCode }, null>;
   readonly judged: Question<{ readonly kind: CheckKind; readonly verdict: VerdictName }, null>;
+  readonly replayed: Question<{ readonly end: ReplayEnd }, null>;
   /** A line of the log, as it is to be written. */
   readonly log: Question<string, null>;
 };

@@ -145,6 +145,7 @@ class RemoteSession implements Session {
   }
 
   async close(): Promise<void> {
-    await this.#core.ask("closeSession", this.#name);
+    // It ends with the core process, too.
+    await this.#core.ask("closeSession", this.#name).catch(() => undefined);
   }
 }

@@ -116,10 +116,11 @@ test("a front that is killed takes its own calls with it and is replaced; all el
   );
   await stub.arrived(calls.length);
   process.kill(victim, "SIGKILL");
-  await until(
-    "its place is taken",
-    async () => (await scrape()).value("rollcall_front_restarts_total") === 1,
-  );
+  await until("its place is taken", async () => {
+    // A connection that was kept alive may have been the victim's.
+    const metrics = await scrape().catch(() => null);
+    return metrics?.value("rollcall_front_restarts_total") === 1;
+  });
   expect(fronts()).toHaveLength(2);
   expect(fronts()).toContain(other);
   expect(lines.join("\n")).toContain("SIGKILL");
