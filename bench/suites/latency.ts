@@ -68,6 +68,10 @@ async function alone(session: Session, service: Service): Promise<Measure[]> {
       },
       ...rounds.map(({ javascript }) => p50(javascript)),
     ),
+    measured(
+      { id: "alone.javascript.tail", label: "  p99 against p50", unit: "x", better: "lower" },
+      ...rounds.map(({ javascript }) => javascript.recorded.latency.p99Ms / p50(javascript)),
+    ),
   ];
 }
 

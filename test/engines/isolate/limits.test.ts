@@ -1,5 +1,5 @@
 /** Limits, cancellation and what is kept of a program that was ended. */
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { SandboxFault } from "../../../src/core/ports.ts";
 import { runIn, specOf, textOf } from "./programs.ts";
 import { type TestEngine, startEngine } from "./test-engine.ts";
@@ -119,5 +119,17 @@ test("a host that stops answering is killed, and the run has met its wall limit"
   });
   expect(evidence.endedBy).toBe("wall");
   expect(stdout).toBe("early\n");
+  await own.close();
+});
+
+test("a host that ends between two runs costs none of those that follow", async () => {
+  const own = await startEngine();
+  for (const index of [0, 1]) {
+    expect((await runIn(own.sandbox, `console.log("before")`)).stdout).toBe("before\n");
+    await vi.waitFor(() => expect(own.pids().length).toBeGreaterThan(index + 1), 10_000);
+    process.kill(own.pids()[index] ?? 0, "SIGKILL");
+    await vi.waitFor(() => expect(own.faults.length).toBe(index + 1), 10_000);
+    expect((await runIn(own.sandbox, `console.log("after")`)).stdout).toBe("after\n");
+  }
   await own.close();
 });
