@@ -83,7 +83,7 @@ export class Replaying {
     const imports = readyImports(replay.cells);
     const keys = historyKeys(replay, tenant, imports);
     const way: Way = { replay, keys, imports, earlier: replay.cells.length - 1, tenant };
-    const ranAsItCame = ({ usage }: Result): void => this.#remember(keys.at(-1) as string, usage.cpu_ms);
+    const ranAsItCame = (result: Result): void => this.#learn(way, result, add(NOTHING, result));
     if (way.earlier === 0) return { answer: null, ranAsItCame };
     const known = this.#judge(way);
     if (known !== null) this.#parts.replayed(known);
@@ -95,19 +95,18 @@ export class Replaying {
     const { keys, earlier } = way;
     const places = keys.slice(1, earlier + 1);
     if (places.some((key) => this.#spentMs.get(key) === UNFIT)) return "unfit";
-    const isKnown = places.some((key) => this.#making.has(key) || this.#prefixes.find(key) !== null);
-    if (!isKnown && (this.#spentMs.get(keys[earlier] as string) ?? 0) < this.#options.cpuMs) return "missed";
+    const isNear = this.#kept(way) !== null || places.some((key) => this.#making.has(key));
+    if (!isNear && this.#spent(way) < this.#options.cpuMs) return "missed";
     return cannotTellFork(way.replay.cells) ? null : "unfit";
   }
 
   async #answer(way: Way, options: ExecuteOptions): Promise<Result | null> {
     let end: ReplayEnd = "undone";
     try {
-      const before = this.#kept(way);
-      const prefix = await this.#prefix(way, options);
-      if (prefix === null) return null;
-      const result = await this.#finish(prefix, way, options);
-      if (result !== null) end = before?.session === prefix.session ? "hit" : "kept";
+      const waiting = this.#near(way);
+      const prefix = waiting ?? (await this.#made(way, options));
+      const result = prefix === null ? null : await this.#finish(prefix, way, options);
+      if (result !== null) end = waiting === null ? "kept" : "hit";
       return result;
     } catch (error) {
       // Full, closed, lost, draining: a run as it came says what is to be said.
@@ -127,36 +126,48 @@ export class Replaying {
     return null;
   }
 
-  /** The program to be forked: one that waits already, or, where enough has come since, one that waits from now on. */
-  async #prefix(way: Way, options: ExecuteOptions): Promise<Prefix | null> {
+  /** That program, unless so much has come since that one is to wait nearer. */
+  #near(way: Way): Prefix | null {
+    const kept = this.#kept(way);
+    if (kept === null || kept.cells === way.earlier) return kept;
+    return this.#spent(way) - kept.cpuMs < this.#options.cpuMs ? kept : null;
+  }
+
+  /** Milliseconds of CPU time that the earlier cells took, as far as is known. */
+  #spent({ keys, earlier }: Way): number {
+    return this.#spentMs.get(keys[earlier] as string) ?? 0;
+  }
+
+  /** The program that waits after the earlier cells from now on; those who want it at once share it. */
+  #made(way: Way, options: ExecuteOptions): Promise<Prefix | null> {
     const key = way.keys[way.earlier] as string;
-    const before = this.#kept(way);
-    const sinceMs = (this.#spentMs.get(key) ?? 0) - (before?.cpuMs ?? 0);
-    if (before?.cells === way.earlier || (before !== null && sinceMs < this.#options.cpuMs)) return before;
-    let making = this.#making.get(key);
-    if (making === undefined) {
-      making = this.#make(before, way, options).finally(() => this.#making.delete(key));
-      this.#making.set(key, making);
-    }
+    const known = this.#making.get(key);
+    if (known !== undefined) return known;
+    const making = this.#make(key, way, options).finally(() => this.#making.delete(key));
+    this.#making.set(key, making);
     return making;
   }
 
-  /** Runs the earlier cells that have not been run, and keeps the program there. */
-  async #make(before: Prefix | null, way: Way, options: ExecuteOptions): Promise<Prefix | null> {
-    const { replay, keys, earlier } = way;
-    const key = keys[earlier] as string;
+  async #make(key: string, way: Way, options: ExecuteOptions): Promise<Prefix | null> {
+    const before = this.#kept(way);
     const session = before === null ? await this.#open(way, options) : await this.#fork(before, way);
-    const spent = before ?? NOTHING;
-    const source = replay.pieces.slice(before === null ? 0 : before.cells + 1, earlier + 1).join("");
-    const result = await session.execute({ source, limits: this.#left(spent) }, options);
-    const prefix = { ...add(spent, result), session, cells: earlier };
-    if (this.#leftNothingElse(result) && this.#hasRoom(prefix)) {
-      this.#prefixes.keep(key, prefix);
-      return prefix;
+    let prefix: Prefix | null = null;
+    try {
+      const spent = before ?? NOTHING;
+      const { wall_ms, cpu_ms } = this.#left(spent);
+      const limits = { wall_ms: Math.ceil(wall_ms * WALL_SHARE_MAX), cpu_ms };
+      const source = way.replay.pieces
+        .slice(before === null ? 0 : before.cells + 1, way.earlier + 1)
+        .join("");
+      const result = await session.execute({ source, limits }, options);
+      const made = { ...add(spent, result), session, cells: way.earlier };
+      if (this.#leftNothingElse(result) && this.#hasRoom(made)) prefix = made;
+      else if (result.outcome !== "cancelled") this.#remember(key, UNFIT);
+    } finally {
+      if (prefix === null) void session.close();
     }
-    if (result.outcome !== "cancelled") this.#remember(key, UNFIT);
-    await session.close();
-    return null;
+    if (prefix !== null) this.#prefixes.keep(key, prefix);
+    return prefix;
   }
 
   /** Whether all that earlier cells did is in the interpreter's memory: nothing shown, no thread, no end. */
@@ -181,7 +192,7 @@ export class Replaying {
       const result = await fork.execute({ source, mode: "last", limits: this.#left(prefix) }, options);
       const whole = add(prefix, result);
       if (!this.#isSure(result, whole)) return null;
-      this.#remember(way.keys.at(-1) as string, whole.cpuMs);
+      this.#learn(way, result, whole);
       return { ...result, usage: { ...result.usage, wall_ms: whole.wallMs, cpu_ms: whole.cpuMs } };
     } finally {
       void fork.close();
@@ -223,6 +234,14 @@ export class Replaying {
       if (state === "lost" || state === "closed") this.#prefixes.drop(keys[cells] as string);
       throw error;
     }
+  }
+
+  /** What ran is the next program's earlier cells. Where it met its time limit, those will. */
+  #learn({ keys }: Way, { outcome }: Result, { cpuMs, wallMs }: Spent): void {
+    if (outcome === "cancelled" || outcome === "sandbox_failed") return;
+    const ended = outcome === "completed" || outcome === "failed";
+    const isFit = ended && wallMs <= this.#wallMs * WALL_SHARE_MAX;
+    this.#remember(keys.at(-1) as string, isFit ? cpuMs : UNFIT);
   }
 
   #remember(key: string, cpuMs: number): void {
