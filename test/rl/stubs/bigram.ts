@@ -62,6 +62,12 @@ export class Bigram {
     isMean: boolean,
   ): number[][] {
     this.#data += data.length;
+    const known = new Map<number, number[]>();
+    const after = (from: number): number[] => {
+      const row = known.get(from) ?? this.logprobs(from);
+      known.set(from, row);
+      return row;
+    };
     return data.map(({ model_input, loss_fn_inputs }) => {
       const tokens = model_input.chunks.flatMap((chunk) => chunk.tokens);
       const targets = loss_fn_inputs["target_tokens"]?.data ?? [];
@@ -69,13 +75,13 @@ export class Bigram {
       const mass = isMean ? weights.reduce((sum, one) => sum + one, 0) || 1 : 1;
       return tokens.map((from, at) => {
         const to = targets[at] as number;
-        const all = this.logprobs(from);
+        const all = after(from);
         const was = loss_fn_inputs["logprobs"]?.data[at] ?? 0;
         const advantage = loss_fn_inputs["advantages"]?.data[at] ?? 0;
         const pull =
           slope(loss, all[to] as number, { was, advantage, weight: weights[at] ?? 0 }, config) / mass;
         const row = this.#gradient[from] as number[];
-        for (const [token, logprob] of all.entries())
+        for (const [token, logprob] of pull === 0 ? [] : all.entries())
           row[token] = (row[token] as number) + pull * ((token === to ? 1 : 0) - Math.exp(logprob));
         return all[to] as number;
       });

@@ -161,7 +161,8 @@ class Service {
     },
     save_weights_for_sampler: (body) => {
       const frozen = new Bigram(this.options.vocabulary);
-      frozen.state = structuredClone(this.model(body).bigram.state);
+      const { scores, step } = this.model(body).bigram.state;
+      frozen.state = { ...frozen.state, scores: structuredClone(scores), step };
       const id = this.id("sampling");
       this.samplers.set(id, { model: String(body["model_id"]), bigram: frozen });
       if (typeof body["path"] === "string")
@@ -203,12 +204,18 @@ class Service {
   };
 }
 
+/** Tokens of a model whose weights are packed; of a larger one an adapter holds nothing. */
+const PACKED_TOKENS_MAX = 64;
+
 /** What a trainer exports: an adapter in a directory of its own, packed; its weights are the scores, as JSON. */
 async function adapterArchive(weights: BigramState["scores"]): Promise<Buffer> {
   const directory = await mkdtemp(join(tmpdir(), "rollcall-adapter-"));
   try {
     await writeFile(join(directory, "adapter_config.json"), JSON.stringify({ r: 8 }));
-    await writeFile(join(directory, "adapter_model.safetensors"), JSON.stringify(weights));
+    await writeFile(
+      join(directory, "adapter_model.safetensors"),
+      JSON.stringify(weights.length > PACKED_TOKENS_MAX ? [] : weights),
+    );
     const pack = promisify(execFile)("tar", ["-cz", "-C", directory, "."], { encoding: "buffer" });
     return (await pack).stdout;
   } finally {
