@@ -29,7 +29,7 @@ const replay = section("Programs of rStar2's simulated Jupyter, which run every 
     "Memory of all that wait; one that takes more is not kept.",
   ),
   idleMs: quantity("ms", 5 * 60_000, 1, DAY_MS, "Time without use after which one is given up."),
-  cpuMs: quantity("ms", 50, 0, DAY_MS, "CPU time that earlier cells must have taken for one to wait there."),
+  cpuMs: quantity("ms", 20, 0, DAY_MS, "CPU time that earlier cells must have taken for one to wait there."),
   preludes: text(
     "",
     "SHA-256 hashes in hexadecimal, separated by commas, of further preludes that mute earlier cells as rStar2's does.",

@@ -5,7 +5,7 @@ import type { Session } from "../../../src/contract/session.ts";
 import { cannotTellFork, readyImports } from "../../../src/wire/code-judge-cells.ts";
 import { Prefixes } from "../../../src/wire/code-judge-prefixes.ts";
 import { historyKeys, knownPreludes, recogniseReplay } from "../../../src/wire/code-judge-replay.ts";
-import { notebook, PRELUDE_HASH } from "./notebook.ts";
+import { notebook, PRELUDE_HASH } from "../../../bench/load/notebook.ts";
 
 const preludes = knownPreludes(PRELUDE_HASH);
 const source = fc.string({ unit: "grapheme", maxLength: 40 });

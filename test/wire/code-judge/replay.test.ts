@@ -6,7 +6,7 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ask } from "../../support/ask.ts";
 import { type Service, startService } from "../../support/service.ts";
-import { notebook, PRELUDE_HASH } from "./notebook.ts";
+import { notebook, PRELUDE_HASH } from "../../../bench/load/notebook.ts";
 
 const FLAGS = [
   ["wire", "code-judge"],

@@ -8,7 +8,7 @@ import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ask } from "../../support/ask.ts";
 import { type Service, startService } from "../../support/service.ts";
-import { base64, notebook } from "./notebook.ts";
+import { base64, notebook } from "../../../bench/load/notebook.ts";
 
 interface Judged {
   readonly success: boolean;
