@@ -10,6 +10,7 @@ import type { Result } from "../contract/result.ts";
 import { during, isOverload, wallMs, type Adapter, type WireParts } from "./adapter.ts";
 import * as body from "./fastapi.ts";
 import { namedSessions, type NamedSessions } from "./named-sessions.ts";
+import { firstCharacters, strip } from "./python-text.ts";
 
 export interface VerlToolOptions {
   /** Wall time of an action. Milliseconds. */
@@ -67,23 +68,27 @@ function actionsOf({ trajectory_ids, actions, extra_fields, finish }: Actions): 
   });
 }
 
-const TAGGED = /<python>([\s\S]*?)<\/python>/g;
-const FENCED = /```(?:python|py)[ \t]*\n([\s\S]*?)\n?```/g;
-const INPUT = /```input[ \t]*\n([\s\S]*?)\n?```/;
+/** Where a program stands in a text; the first of these that is there at all says where all of it stand. */
+const PLACES = [/<python>([\s\S]*?)<\/python>/g, /```\n?python([\s\S]*?)```/g, /```\n?py([\s\S]*?)```/g];
+const INPUT = /```input\n([\s\S]*?)\n```/;
+/** Characters of an observation. */
+const OBSERVATION_MAX = 100_000;
 
 interface Found {
   readonly source: string;
-  readonly tagged: boolean;
+  /** Standard input that stands in the text, before which any other is nothing. */
   readonly stdin: string | null;
 }
 
-/** The last program in a text, or null when there is none. */
+/** The program in a text, which may stand there in parts; null when there is none. */
 function programIn(text: string): Found | null {
-  const stdin = INPUT.exec(text)?.[1] ?? null;
-  const tagged = [...text.matchAll(TAGGED)].at(-1)?.[1];
-  if (tagged !== undefined) return { source: tagged.trim(), tagged: true, stdin };
-  const fenced = [...text.matchAll(FENCED)].at(-1)?.[1];
-  return fenced === undefined ? null : { source: fenced.trim(), tagged: false, stdin };
+  const parts = PLACES.map((place) => [...text.matchAll(place)]).find((found) => found.length > 0);
+  if (parts === undefined) return null;
+  const stdin = INPUT.exec(text)?.[1];
+  return {
+    source: parts.map(([, part = ""]) => strip(part)).join("\n"),
+    stdin: stdin === undefined ? null : strip(stdin),
+  };
 }
 
 /** @throws SandboxError for what says nothing about the program. */
@@ -97,15 +102,21 @@ function textOf(result: Result, wall: number): string {
       : told === "memory"
         ? "MemoryError\n"
         : "";
-  const parts = [result.stdout + value, result.stderr, limit];
-  return parts
-    .map((part) => part.trimEnd())
-    .filter((part) => part !== "")
-    .join("\n");
+  const text = `${result.stdout + value}\n${result.stderr.replaceAll('File "/work/', 'File "')}${limit}`;
+  return firstCharacters(text.replaceAll(/^[ \n]+|[ \n]+$/g, ""), OBSERVATION_MAX);
 }
 
-const shown = (text: string, { tagged }: Found): string =>
-  tagged ? `\n<result>\n${text}\n</result>\n` : `\n\`\`\`result\n${text}\n\`\`\`\n`;
+/** The observation as it goes on from the text of its action. */
+function shown(observation: string, action: string): string {
+  if (action.includes("```output") || action.includes("```python")) {
+    const isClosed = action.split("```").length % 2 === 1;
+    return `\n${isClosed ? "```result\n" : ""}${observation}\n\`\`\`\n`;
+  }
+  if (action.includes("</tool_call>"))
+    return `\n<tool_response>\n\`\`\`result\n${observation}\n\`\`\`\n</tool_response>\n`;
+  const isBegun = /<result>[ \n]*$/.test(action);
+  return `\n${isBegun ? "" : "<result>\n"}${observation}\n</result>\n`;
+}
 
 /** What cannot be a call is told to the model; what cannot be carried out now is refused for all actions. */
 async function observe(work: Promise<Observation>): Promise<Observation> {
@@ -130,7 +141,7 @@ async function act(
   }
   const found = programIn(action.text);
   if (found === null) return { obs: "", done: false, valid: false };
-  const stdin = action.stdin ?? found.stdin;
+  const stdin = found.stdin ?? action.stdin;
   const call = {
     source: found.source,
     limits: { wall_ms: wallMs(wall / 1000, parts.limits) },
@@ -138,9 +149,9 @@ async function act(
   } satisfies Omit<Call, "runtime">;
   const result =
     sessions === null
-      ? await parts.executor.execute({ ...call, runtime: "python", mode: "cell" }, options)
+      ? await parts.executor.execute({ ...call, runtime: "python" }, options)
       : (await sessions.execute(action.trajectory, call, options)).result;
-  return { obs: shown(textOf(result, wall), found), done: false, valid: true };
+  return { obs: shown(textOf(result, wall), action.text), done: false, valid: true };
 }
 
 export function verlTool({ wallMs: wall, stateful }: VerlToolOptions): Adapter {

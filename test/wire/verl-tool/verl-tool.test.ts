@@ -1,13 +1,17 @@
 /** verl-tool's server: finding the program in raw text, the shape of the answer, and state kept for a trajectory. */
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ask } from "../../support/ask.ts";
 import { startServer, type TestServer } from "../../support/server.ts";
 import { type Service, startService } from "../../support/service.ts";
 
 let stub: TestServer;
+/** Without and with state. */
+let plain: Service;
 let service: Service;
 beforeAll(async () => {
   stub = await startServer({ ROLLCALL_WIRE_ADAPTERS: "verl-tool" });
+  plain = await startService(["--wire", "verl-tool", "--runtimes.javascript", "false"]);
   service = await startService([
     "--wire",
     "verl-tool",
@@ -19,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await stub.close();
-  await service.stop();
+  await Promise.all([plain.stop(), service.stop()]);
 });
 
 interface Seen {
@@ -36,12 +40,31 @@ async function observe(url: string, actions: readonly string[], more: object = {
   return answer.json as Seen;
 }
 
-test.each([
-  ["<python>a</python> then <python> b\n</python>", "\n<result>\nb\n</result>\n"],
-  ["text\n```python\nc\n```\nmore", "\n```result\nc\n```\n"],
-  ["```py\nd\n```", "\n```result\nd\n```\n"],
-])("the last program of %j is run", async (action, observation) => {
-  expect(await observe(stub.url, [action])).toMatchObject({ observations: [observation], valids: [true] });
+interface Recorded {
+  readonly request: { readonly action: string; readonly extra_field: object | null };
+  readonly response: { readonly observation: string; readonly done: boolean; readonly valid: boolean };
+}
+
+/** What the original's python_code tool answered, run as it is in its repository but for firejail. */
+const RECORDED = JSON.parse(readFileSync(new URL("golden.json", import.meta.url), "utf8")) as Record<
+  string,
+  Recorded
+>;
+/** Lines that the original puts before a program, and so into the line numbers of its tracebacks. */
+const PRELUDE_LINES = 81;
+
+test.each(Object.keys(RECORDED))("recorded: %s", async (name) => {
+  const { request, response } = RECORDED[name] as Recorded;
+  const seen = await observe(plain.url, [request.action], { extra_fields: [request.extra_field] });
+  const observation = response.observation.replaceAll(
+    /line (\d+), in/g,
+    (_, line: string) => `line ${Number(line) - PRELUDE_LINES}, in`,
+  );
+  expect(seen).toMatchObject({
+    observations: [observation],
+    dones: [response.done],
+    valids: [response.valid],
+  });
 });
 
 test("a text without a program is no action, and one that finishes is done", async () => {
