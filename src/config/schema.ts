@@ -238,9 +238,9 @@ export const ConfigSchema = section("Rollcall's configuration.", {
   }),
   container: section("How containers are made.", {
     runtime: choice(
-      ["auto", "crun", "runc", "docker", "podman", "process"],
+      ["auto", "crun", "runc", "runsc", "docker", "podman", "process"],
       "auto",
-      "What makes containers. auto: crun when it is there, else runc. docker, podman: asked for them by their command; need isolation.minimum watched_container. process: no containers, but processes that confine themselves; needs isolation.minimum confined_process.",
+      "What makes containers. auto: crun when it is there, else runc. runsc: gVisor, for runtime javascript only. docker, podman: asked for them by their command; need isolation.minimum watched_container. process: no containers, but processes that confine themselves; needs isolation.minimum confined_process.",
     ),
     rootfs: text("", "Directory of a built root file system. Empty: the machine's own /usr, read-only."),
     cgroupParent: text(

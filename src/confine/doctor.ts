@@ -11,6 +11,7 @@ import { fail, ok, warn, type Finding } from "../lib/finding.ts";
 import { findCgroupLayout } from "./cgroup-layout.ts";
 import { writableLayout } from "./cgroup-tree.ts";
 import { createConfinement } from "./confinement.ts";
+import { refusal } from "./gvisor.ts";
 import { findProgram, runCommand } from "./oci-runtime.ts";
 import type { ConfinementOptions } from "./options.ts";
 import { rootlessUsers } from "./rootless.ts";
@@ -165,7 +166,9 @@ async function findRuntime(options: DiagnoseOptions): Promise<Finding> {
   for (const name of runtime === "auto" ? ["crun", "runc"] : [runtime]) {
     const path = findProgram(name);
     const { code, stdout } = path === null ? { code: 1, stdout: "" } : await runCommand([path, "--version"]);
-    if (code === 0) return ok("OCI runtime", stdout.split("\n")[0] ?? name);
+    if (code !== 0) continue;
+    const version = stdout.split("\n")[0] ?? name;
+    return name === "runsc" ? warn("OCI runtime", version, refusal(version)) : ok("OCI runtime", version);
   }
   return fail("OCI runtime", "none found", `apt-get install ${runtime === "auto" ? "crun" : runtime}`);
 }

@@ -2,14 +2,15 @@
  * The OCI runtime, and the only place in this project's src that starts a process.
  *
  * crun refuses a hybrid cgroup layout, even where the cgroup2 holds nothing: there it runs in a private mount
- * namespace in which that mount is out of its sight. runc takes every layout as it is.
+ * namespace in which that mount is out of its sight. runc and runsc take every layout as it is.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { CgroupLayout } from "./cgroup-layout.ts";
+import { GVISOR_FLAGS } from "./gvisor.ts";
 
-export type OciRuntimeName = "crun" | "runc";
+export type OciRuntimeName = "crun" | "runc" | "runsc";
 
 export interface OciRuntime {
   readonly name: OciRuntimeName;
@@ -97,15 +98,18 @@ const JOIN = 'while [ "$1" != -- ]; do echo $$ >"$1"; shift; done; shift';
 const STAGE = 'while [ "$1" != -- ]; do mount --bind "$1" "$2"; shift 2; done; shift';
 const PREPARE = `${HIDE}; ${JOIN}; ${STAGE}; exec "$@"`;
 
+function globalFlags({ name, managesCgroups }: OciRuntime): readonly string[] {
+  if (name === "runsc") return managesCgroups ? GVISOR_FLAGS : [...GVISOR_FLAGS, "--ignore-cgroups"];
+  return name === "crun" && !managesCgroups ? ["--cgroup-manager=disabled"] : [];
+}
+
 /** The command line of a runtime, with its own view of the mounts where it needs one. */
 function commandLine(
   runtime: OciRuntime,
   { staged, joined }: Preparation,
   args: readonly string[],
 ): [string, ...string[]] {
-  const withoutCgroups =
-    runtime.name === "crun" && !runtime.managesCgroups ? ["--cgroup-manager=disabled"] : [];
-  const command: [string, ...string[]] = [runtime.path, ...withoutCgroups, ...args];
+  const command: [string, ...string[]] = [runtime.path, ...globalFlags(runtime), ...args];
   if (runtime.hidden === null && staged.length === 0 && joined.length === 0 && runtime.asRoot.length === 0)
     return command;
   const unshare = findProgram("unshare") ?? "unshare";

@@ -10,8 +10,9 @@ import { join } from "node:path";
 import { type IdMapping, ownRange, uidRangeStart } from "./bundle.ts";
 import { type CgroupLayout, findCgroupLayout } from "./cgroup-layout.ts";
 import { CgroupTree, writableLayout } from "./cgroup-tree.ts";
+import { refusal, withKernel, withKernelLayers } from "./gvisor.ts";
 import { launchContainer, type LaunchOptions } from "./launcher.ts";
-import { findOciRuntime, findProgram, type OciRuntime } from "./oci-runtime.ts";
+import { findOciRuntime, findProgram, type OciRuntime, type OciRuntimeName } from "./oci-runtime.ts";
 import type { ConfinementOptions } from "./options.ts";
 import type { Container, ContainerSpec, Isolation, SlotBounds } from "./ports.ts";
 import { rootlessUsers } from "./rootless.ts";
@@ -44,7 +45,7 @@ export async function findOciMachine(options: ConfinementOptions): Promise<OciMa
   const layout = usableLayout(options, isRoot);
   if ("missing" in layout) assertFloor("watched_container", options.minimum, `no cgroups: ${layout.missing}`);
   const users = isRoot ? null : rootlessUsers();
-  const wanted = options.runtime as "auto" | "crun" | "runc";
+  const wanted = options.runtime as "auto" | OciRuntimeName;
   const runtime = await findOciRuntime(wanted, "missing" in layout ? seenLayout() : layout, {
     asRoot: users?.asRoot ?? [],
     managesCgroups: isRoot && !("missing" in layout),
@@ -122,16 +123,18 @@ class OciTier implements Tier {
     this.#machine = machine;
     this.#options = options;
     const cgroup = options.tree?.version ?? "none";
+    const { name, version } = machine.runtime;
     this.slotBounds = { cgroup, namespaces: true, readable: [], uidShift: 0 };
+    const layers = containerLayers(usersOf(machine), cgroup === "none" ? BY_LOOKING : BY_CGROUP).concat(
+      machine.mappings?.length === 1
+        ? absent("users", "all programs have the service's own user; namespaces alone part them")
+        : [],
+    );
     this.isolation = {
       tier: cgroup === "none" ? "watched_container" : "container",
-      layers: containerLayers(usersOf(machine), cgroup === "none" ? BY_LOOKING : BY_CGROUP).concat(
-        machine.mappings?.length === 1
-          ? absent("users", "all programs have the service's own user; namespaces alone part them")
-          : [],
-      ),
+      layers: name === "runsc" ? withKernelLayers(version, layers) : layers,
       detail: {
-        runtime: machine.runtime.version,
+        runtime: version,
         cgroup: cgroup === "none" ? "none" : `v${cgroup}`,
         rootless: String(machine.mappings !== null),
       },
@@ -143,10 +146,14 @@ class OciTier implements Tier {
   }
 
   launch(spec: ContainerSpec, ordinal: number): Promise<Container> {
-    const { mappings } = this.#machine;
+    const { mappings, runtime } = this.#machine;
+    const isGvisor = runtime.name === "runsc";
+    if (isGvisor && spec.capabilities.length > 0)
+      return Promise.reject(new ConfinementUnavailable(refusal(runtime.version)));
+    const bounded = isGvisor ? withKernel(spec) : spec;
     return mappings === null
-      ? launchContainer(this.#options, spec, { mappings: ownRange(ordinal), root: uidRangeStart(ordinal) })
-      : launchContainer(this.#options, spec, { mappings, root: process.getuid?.() ?? 0 });
+      ? launchContainer(this.#options, bounded, { mappings: ownRange(ordinal), root: uidRangeStart(ordinal) })
+      : launchContainer(this.#options, bounded, { mappings, root: process.getuid?.() ?? 0 });
   }
 
   async forget(name: string): Promise<void> {

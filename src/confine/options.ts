@@ -1,8 +1,9 @@
 /** What configuration says about isolation, for whichever tier it chooses. */
 import type { IsolationTier } from "../contract/description.ts";
+import type { OciRuntimeName } from "./oci-runtime.ts";
 
 /** OCI runtimes by name, `auto` for the first there is; daemons that are asked for containers; `process` for none at all. */
-export type ContainerRuntime = "auto" | "crun" | "runc" | "docker" | "podman" | "process";
+export type ContainerRuntime = "auto" | OciRuntimeName | "docker" | "podman" | "process";
 
 /** How a process confines itself where there are no containers: the fork server's directory has the program for it. */
 export interface Confiner {

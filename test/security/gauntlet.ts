@@ -143,17 +143,20 @@ export function withService(
   };
   const marker = mkdtempSync(join(tmpdir(), "rollcall-host-marker-"));
   let started: Executor | undefined;
+  let prepared: ReturnType<NonNullable<Tier["prepare"]>> | undefined;
   beforeAll(async () => {
     subject.stateDirectory = mkdtempSync(join(tmpdir(), "rollcall-security-"));
     // A file and a variable of this machine that no program may find.
     chmodSync(marker, 0o755);
     process.env["ROLLCALL_HOST_MARKER"] = marker;
     chmodSync(subject.stateDirectory, 0o755);
-    started = await startSubject(subject, config, tier);
+    prepared = tier.prepare?.();
+    started = await startSubject(subject, config, tier, prepared?.env);
     subject.executor = started;
   });
   afterAll(async () => {
     await started?.close();
+    prepared?.end();
     for (const directory of [subject.stateDirectory, marker])
       rmSync(directory, { recursive: true, force: true });
   });
@@ -174,12 +177,18 @@ export function withService(
 }
 
 /** The service in this process, or, as another user, in one of its own. */
-async function startSubject(subject: Subject, config: PartialConfig, tier: Tier): Promise<Executor> {
+async function startSubject(
+  subject: Subject,
+  config: PartialConfig,
+  tier: Tier,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Executor> {
   const { faults, stateDirectory } = subject;
   const merged = {
     ...tier.config,
     ...config,
     container: { ...tier.config.container, stateDirectory },
+    runtimes: { ...config.runtimes, ...tier.config.runtimes },
   };
   if (tier.kind !== "container") subject.pid = process.pid;
   if (tier.uid === null) {
@@ -190,7 +199,7 @@ async function startSubject(subject: Subject, config: PartialConfig, tier: Tier)
     return createExecutor(merged, { observer });
   }
   chownSync(stateDirectory, tier.uid, tier.uid);
-  const service = await startService(flagsOf(merged), { HOME: stateDirectory }, tier.uid);
+  const service = await startService(flagsOf(merged), { HOME: stateDirectory, ...env }, tier.uid);
   subject.pid = service.process.pid ?? null;
   const client = createClient({ baseUrl: service.url, resultBytesMax: 1 << 30 });
   const close = async (): Promise<void> => {

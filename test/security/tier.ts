@@ -3,9 +3,21 @@
  * service; programs that one of them does not hold are marked so in their data.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { userInfo } from "node:os";
-import { dirname } from "node:path";
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { tmpdir, userInfo } from "node:os";
+import { dirname, join } from "node:path";
+import { findCgroupLayout } from "../../src/confine/cgroup-layout.ts";
+import type { RuntimeId } from "../../src/contract/call.ts";
 import type { IsolationTier } from "../../src/contract/description.ts";
 import type { PartialConfig } from "../../src/index.ts";
 
@@ -23,8 +35,21 @@ export interface Tier {
   readonly says: IsolationTier;
   /** User id of the service, which is a process of its own then; null: this process's. */
   readonly uid: number | null;
+  /** Runtimes whose programs it has, where these are not all. */
+  readonly runtimes?: readonly RuntimeId[];
+  /** Whether the suite leaves it out unless it is named. */
+  readonly byNameOnly?: boolean;
+  /** Makes on this machine what the service needs of it. */
+  readonly prepare?: () => Prepared;
   /** Why this machine cannot run it, or null. */
   readonly unavailable: () => string | null;
+}
+
+interface Prepared {
+  /** Of the service. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Removes it again. */
+  end(): void;
 }
 
 const NOBODY = 65_534;
@@ -60,6 +85,48 @@ function lines(file: string): string[][] {
     .map((line) => line.split(":"));
 }
 
+/** Cgroups that belong to the service's user, as an administrator or systemd's `Delegate=yes` gives them. */
+const DELEGATED = "rollcall-delegated";
+
+function delegatedCgroups(): string[] {
+  const layout = findCgroupLayout();
+  if ("missing" in layout || layout.version === 2) return [];
+  return Object.values(layout.controllers).map((mount) => join(mount, DELEGATED));
+}
+
+function delegateCgroups(uid: number): Prepared {
+  for (const path of delegatedCgroups()) {
+    mkdirSync(path, { recursive: true });
+    for (const name of ["", ...readdirSync(path)]) chownSync(join(path, name), uid, uid);
+  }
+  return { env: {}, end: () => delegatedCgroups().forEach((path) => rmdirSync(path)) };
+}
+
+/** Podman's store is its user's: one that is removed with the tests. */
+function podmanHome(uid: number): Prepared {
+  const home = mkdtempSync(join(tmpdir(), "rollcall-podman-home-"));
+  chownSync(home, uid, uid);
+  const env = { HOME: home, XDG_RUNTIME_DIR: home };
+  return {
+    env,
+    end() {
+      // Ends the process that keeps the user namespace.
+      spawnSync("podman", ["system", "migrate"], {
+        uid,
+        gid: uid,
+        cwd: "/",
+        env: { ...process.env, ...env },
+      });
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+const noRange = (): string | null =>
+  userWithRange() === null
+    ? "no user has a range in /etc/subuid: useradd --create-home rollcall"
+    : (needs("newuidmap")() ?? readableByOthers());
+
 export const TIERS: readonly Tier[] = [
   { name: "container", kind: "container", says: "container", config: {}, uid: null, unavailable: () => null },
   {
@@ -69,6 +136,18 @@ export const TIERS: readonly Tier[] = [
     config: { container: { runtime: "runc" } },
     uid: null,
     unavailable: needs("runc"),
+  },
+  {
+    name: "runsc",
+    kind: "container",
+    says: "container",
+    config: {
+      container: { runtime: "runsc" },
+      runtimes: { python: false, node: false, bash: false, cpp: false },
+    },
+    uid: null,
+    runtimes: ["javascript"],
+    unavailable: needs("runsc"),
   },
   {
     name: "watched",
@@ -88,10 +167,29 @@ export const TIERS: readonly Tier[] = [
     says: "watched_container",
     config: { isolation: { minimum: "watched_container" } },
     uid: userWithRange() ?? NOBODY,
+    unavailable: noRange,
+  },
+  {
+    name: "delegated",
+    kind: "container",
+    says: "container",
+    config: { container: { cgroupParent: DELEGATED } },
+    uid: userWithRange() ?? NOBODY,
+    prepare: () => delegateCgroups(userWithRange() ?? NOBODY),
     unavailable: () =>
-      userWithRange() === null
-        ? "no user has a range in /etc/subuid: useradd --create-home rollcall"
-        : (needs("newuidmap")() ?? readableByOthers()),
+      delegatedCgroups().length === 0
+        ? "cgroup v1 is not mounted; with v2 a service has to be started in the cgroup that it is given"
+        : noRange(),
+  },
+  {
+    name: "rootless-podman",
+    kind: "watched",
+    says: "watched_container",
+    config: { container: { runtime: "podman" }, isolation: { minimum: "watched_container" } },
+    uid: userWithRange() ?? NOBODY,
+    byNameOnly: true,
+    prepare: () => podmanHome(userWithRange() ?? NOBODY),
+    unavailable: () => needs("podman")() ?? noRange(),
   },
   {
     name: "one-user",
