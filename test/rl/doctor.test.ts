@@ -1,5 +1,5 @@
 /** `doctor` for a run of the loop: what is missing is told with what mends it, by asking for real. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -61,6 +61,7 @@ describe("doctor", () => {
     ]);
     expect(told).toContain("a small model wrote a token");
     expect(states.at(-1)).toBe("ok service");
+    expect(existsSync(path.join(place, "runs"))).toBe(false);
     const asked = await findings(["engine.device=webgpu"]);
     expect(asked.states).toContain("fail device webgpu");
   }, 60_000);

@@ -63,10 +63,11 @@ async function findDirectory({ run }: Recipe): Promise<Finding[]> {
   const directory = path.resolve(run.directory);
   const trial = path.join(directory, `.doctor-${randomUUID()}`);
   try {
-    await mkdir(directory, { recursive: true });
+    const made = await mkdir(directory, { recursive: true });
     await writeFile(trial, "", { flag: "wx" });
-    await rm(trial);
     const { bavail, bsize } = await statfs(directory);
+    // What was not there before is not there afterwards.
+    await rm(made ?? trial, { recursive: true });
     return [ok("run directory", `${directory} can be written`), findRoom(bavail * bsize)];
   } catch (error) {
     return [fail("run directory", (error as Error).message, "run.directory=DIR, one that may be written")];
