@@ -101,8 +101,9 @@ export class EngineAccount {
     return !model.isObserved && this.#isEarly(promptTokens, model.responseMax, now);
   }
 
-  /** Whether one more may come although nothing is known of its length. */
+  /** Whether one more may come although nothing is known of its length; not once the engine has thrashed. */
   #isEarly(promptTokens: number, responseMax: number, now: number): boolean {
+    if (this.credit.value < 1) return false;
     if (this.live(now) + promptTokens > UNKNOWN_FILL * this.kvTokens) return false;
     return (this.holdings.size + 1) * (promptTokens + responseMax) <= UNKNOWN_OVER * this.kvTokens;
   }
