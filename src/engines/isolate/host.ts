@@ -114,8 +114,7 @@ async function run(message: RunMessage, [source, stdin, ...files]: readonly Buff
   } finally {
     watch.stop();
     running = undefined;
-    // After the answer is on its way.
-    setImmediate(() => supply.replace(taken));
+    supply.replace(taken);
   }
 }
 
