@@ -77,7 +77,8 @@ export class CallQueue<T extends Queued & Linked<T>> {
   }
 
   take(): T | null {
-    const lane = leastPass([...this.#lanes.values()].filter((candidate) => candidate.length > 0));
+    if (this.#length === 0) return null;
+    const lane = leastPass(this.#lanes.values(), hasCalls);
     if (lane === null) return null;
     const tenant = leastPass(lane.tenants.values());
     const call = tenant?.calls.takeFirst() ?? null;
@@ -115,8 +116,10 @@ export class CallQueue<T extends Queued & Linked<T>> {
   }
 }
 
-function leastPass<U extends Turn>(turns: Iterable<U>): U | null {
+const hasCalls = ({ length }: { readonly length: number }): boolean => length > 0;
+
+function leastPass<U extends Turn>(turns: Iterable<U>, may: (turn: U) => boolean = () => true): U | null {
   let least: U | null = null;
-  for (const turn of turns) if (least === null || turn.pass < least.pass) least = turn;
+  for (const turn of turns) if (may(turn) && (least === null || turn.pass < least.pass)) least = turn;
   return least;
 }

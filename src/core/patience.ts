@@ -60,7 +60,7 @@ export async function answerInTime<E extends Evidence>(
   return evidence;
 }
 
-/** One promise and one timer for each call: a race of promises costs it twice as much (docs/performance.md). */
+/** One promise and one timer for each call: 0.80 us, and 0.96 where two promises race (docs/performance.md). */
 function beforeSilence<E>(answer: Promise<E>, ms: number, signal: AbortSignal): Promise<E> {
   return new Promise((resolve, reject) => {
     const isSilent = (): void => {

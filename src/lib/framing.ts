@@ -78,3 +78,12 @@ export function frameHeader(bodyBytes: number): Buffer {
   header.writeUInt32LE(bodyBytes, 0);
   return header;
 }
+
+/** A whole frame whose body is a text in UTF-8: in one piece it is one write, and costs less than two. */
+export function frameText(text: string): Buffer {
+  const bodyBytes = Buffer.byteLength(text);
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + bodyBytes);
+  frame.writeUInt32LE(bodyBytes, 0);
+  frame.write(text, HEADER_BYTES);
+  return frame;
+}

@@ -11,7 +11,7 @@
 import type { Duplex } from "node:stream";
 import { deserialize, serialize } from "node:v8";
 import { SandboxError, type SandboxErrorOptions, type ErrorBody } from "../contract/errors.ts";
-import { FrameReader, frameHeader } from "../lib/framing.ts";
+import { FrameReader, frameHeader, frameText } from "../lib/framing.ts";
 
 /** What one side may ask the other: by its name what goes with it, what is answered, and what comes before that in parts. */
 export type Questions<Names extends string = string> = Readonly<
@@ -118,7 +118,7 @@ export class Channel<Theirs extends Questions, Ours extends Questions> {
   /** Messages of the frame that is being put together. */
   #texts: string[] = [];
   #textsLength = 0;
-  /** Frames that wait for the end of this turn, each a header and a body. */
+  /** Frames, or their parts, that wait for the end of this turn. */
   #frames: Buffer[] = [];
   #framesBytes = 0;
   #isScheduled = false;
@@ -229,7 +229,8 @@ export class Channel<Theirs extends Questions, Ours extends Questions> {
     if (isLong) {
       const body = serialize(message);
       this.#seal();
-      this.#addFrame(body);
+      this.#frames.push(frameHeader(body.length), body);
+      this.#framesBytes += body.length;
     } else {
       const text = JSON.stringify(message);
       if (this.#textsLength + text.length > FRAME_LENGTH_MAX) this.#seal();
@@ -244,14 +245,11 @@ export class Channel<Theirs extends Questions, Ours extends Questions> {
   /** Makes a frame of the messages so far. */
   #seal(): void {
     if (this.#texts.length === 0) return;
-    this.#addFrame(Buffer.from(`[${this.#texts.join(",")}]`));
+    const frame = frameText(`[${this.#texts.join(",")}]`);
+    this.#frames.push(frame);
+    this.#framesBytes += frame.length;
     this.#texts = [];
     this.#textsLength = 0;
-  }
-
-  #addFrame(body: Buffer): void {
-    this.#frames.push(frameHeader(body.length), body);
-    this.#framesBytes += body.length;
   }
 
   #flush(): void {
