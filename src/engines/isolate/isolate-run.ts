@@ -52,7 +52,10 @@ export class IsolateRun {
   readonly #warm: WarmIsolate;
   readonly #task: RunTask;
   readonly #file: string;
-  /** Drawn anew for each call, and gone before the first statement of the program: none can use or replace it. */
+  /**
+   * Drawn anew for each call, and gone before the first statement of the program. A source that closes its wrapper by
+   * itself may see it: all it can do with it is to run its own code.
+   */
   readonly #runner = `run_${randomUUID().replaceAll("-", "")}`;
   readonly #cpuAtStart = process.cpuUsage();
   readonly #startedAt = performance.now();

@@ -256,4 +256,19 @@ export const HOSTILE: readonly HostileProgram[] = [
       "console.log(typeof Atomics, typeof SharedArrayBuffer, typeof WebAssembly, new ArrayBuffer(8) instanceof ArrayBuffer);",
     ends: [0],
   },
+  {
+    name: "host_kept_answering",
+    source: "for (;;) crypto.getRandomValues(new Uint8Array(65536));",
+    ends: ["wall"],
+  },
+  {
+    name: "host_kept_hashing",
+    source: `const text = "x".repeat(1 << 24); for (;;) require("crypto").createHash("sha512").update(text).digest();`,
+    ends: ["wall"],
+  },
+  {
+    name: "out_of_the_wrapper",
+    source: `}), console.log(Object.getOwnPropertyNames(globalThis).filter((name) => /^run_/.test(name)).map((name) => { globalThis[name] = () => console.log("BREACH"); return typeof globalThis[name]; }).join()), (function () {`,
+    ends: [0, 1],
+  },
 ];
