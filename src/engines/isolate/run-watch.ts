@@ -3,8 +3,7 @@
  * hears of output before the end. A run that is over before the first look costs none.
  */
 import type { CaptureReader } from "./capture.ts";
-import type { RunMessage } from "./protocol.ts";
-import type { FromHost } from "./protocol.ts";
+import type { FromHost, RunMessage } from "./protocol.ts";
 import { residentBytes } from "./resident-memory.ts";
 
 const LOOK_EVERY_MS = 20;
