@@ -73,6 +73,14 @@ def test_info_and_verify() -> None:
         assert items == {0: 0, 1: 1, 2: 0}
 
 
+def test_program_in_parts() -> None:
+    with Client(URL) as client, client.open_session(program=True, imports=["sympy"]) as session:
+        session.execute("import sys")
+        [fork] = session.fork()
+        ended = fork.execute("print(__file__)\nsys.exit(3)", mode="last")
+        assert (ended.stdout, ended.exit_code) == ("/work/main.py\n", 3)
+
+
 def test_session() -> None:
     with Client(URL) as client, client.open_session() as session:
         session.execute("x = [1]")

@@ -113,12 +113,20 @@ class Client:
         limits: Limits | None = None,
         files: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
+        imports: Sequence[str] | None = None,
+        program: bool | None = None,
         idle_ms: int | None = None,
         total_ms: int | None = None,
     ) -> Session:
-        """A live interpreter that keeps its state between calls. Sent once: an opening is not repeated."""
+        """A live interpreter that keeps its state between calls. Sent once: an opening is not repeated.
+
+        imports: modules that its calls will import
+        program: its calls are the parts of one program, the last of them with mode ``last``
+        """
         spec = {"runtime": runtime, "id": id, "limits": limits, "files": files, "env": env}
-        body = protocol.without_none({**spec, "idle_ms": idle_ms, "total_ms": total_ms})
+        body = protocol.without_none(
+            {**spec, "imports": imports, "program": program, "idle_ms": idle_ms, "total_ms": total_ms}
+        )
         opened = session_from(self._ask("POST", "/v1/sessions", body, again=False))
         return Session(self, opened.id)
 
