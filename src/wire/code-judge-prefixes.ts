@@ -8,7 +8,7 @@ import type { Session } from "../contract/session.ts";
 
 export interface PrefixBounds {
   readonly sessionsMax: number;
-  /** Of all of them, as far as it is their own and not shared with the interpreter that they began as. */
+  /** Of all of them; what some share is counted once, and what they share with the interpreter that they began as not. */
   readonly memoryBytes: number;
   /** Milliseconds without use. */
   readonly idleMs: number;
@@ -26,6 +26,8 @@ export interface Spent {
 export interface Prefix extends Spent {
   readonly session: Session;
   readonly cells: number;
+  /** Bytes that it made, and those that it was forked from, each by its key. */
+  readonly layers: ReadonlyMap<string, number>;
 }
 
 interface Place {
@@ -72,6 +74,7 @@ export class Prefixes {
   }
 
   #memoryBytes(): number {
-    return [...this.#places.values()].reduce((sum, { prefix }) => sum + prefix.memoryBytes, 0);
+    const layers = new Map([...this.#places.values()].flatMap(({ prefix }) => [...prefix.layers]));
+    return [...layers.values()].reduce((sum, bytes) => sum + bytes, 0);
   }
 }

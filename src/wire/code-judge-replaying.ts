@@ -160,7 +160,8 @@ export class Replaying {
         .slice(before === null ? 0 : before.cells + 1, way.earlier + 1)
         .join("");
       const result = await session.execute({ source, limits }, options);
-      const made = { ...add(spent, result), session, cells: way.earlier };
+      const layers = new Map([...(before?.layers ?? []), [key, result.usage.memory_peak_bytes]]);
+      const made = { ...add(spent, result), session, cells: way.earlier, layers };
       if (this.#leftNothingElse(result) && this.#hasRoom(made)) prefix = made;
       else if (result.outcome !== "cancelled") this.#remember(key, UNFIT);
     } finally {

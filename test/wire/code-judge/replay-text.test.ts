@@ -126,10 +126,14 @@ test("programs that wait: never more than may, in number and memory, the one use
           continue;
         }
         const id = String(index);
+        const layers = new Map([
+          ["shared", 2],
+          [id, bytes],
+        ]);
         const session = { id, close: () => Promise.resolve(closed.push(id)) } as unknown as Session;
-        prefixes.keep(key, { session, cells: 1, wallMs: 1, cpuMs: 1, memoryBytes: bytes });
+        prefixes.keep(key, { session, cells: 1, wallMs: 1, cpuMs: 1, memoryBytes: bytes + 2, layers });
         model = [...model.filter((one) => one.key !== key), { key, bytes, id }];
-        while (model.length > 3 || model.reduce((sum, one) => sum + one.bytes, 0) > 10) model.shift();
+        while (model.length > 3 || model.reduce((sum, one) => sum + one.bytes, 2) > 10) model.shift();
       }
       const made = actions.flatMap(({ find }, index) => (find ? [] : [String(index)]));
       const open = new Set(model.map(({ id }) => id));
