@@ -132,6 +132,7 @@ def serve(connection, options):
 
 
 def main():
+    _slot.gather()
     options = json.loads(sys.argv[1])
     if options["directory"]:
         # No container's runtime has closed what the service inherited and hands on.

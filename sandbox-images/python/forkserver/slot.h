@@ -21,6 +21,7 @@
  *   branch.c    a fork's own files: copied, and opened again where it had them open
  *   packet.c    orders and answers, with descriptors
  *   compact.c   the heap in huge pages
+ *   areas.c     fewer and larger memory areas
  *   open.c      a slot's process is forked from its fork server
  *   module.c    the functions that Python sees; sandbox-images/node/forkserver has those of Node
  */
@@ -361,5 +362,12 @@ uint64_t now_us(void);
 
 /* Moves the heap of this process into huge pages where the kernel can; returns how many it has now. */
 int compact(void);
+
+/* Makes one area of those of a library that are not written, and one of those that are. */
+void areas_join(void);
+/* Sets addresses aside for the interpreter's arenas. False where the kernel has none to give. */
+bool arenas_reserve(void);
+void *arena_take(size_t bytes);
+void arena_give(void *arena, size_t bytes);
 
 #endif
