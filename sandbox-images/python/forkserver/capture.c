@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #define CHUNK_BYTES 65536
+/* With less room than this more is taken. */
+#define ROOM_BYTES_MIN 4096
 /* Read at most before the caller looks at its limits again: a fast writer keeps a pipe from ever being empty. */
 #define CHUNKS_MAX 16
 
@@ -59,6 +61,13 @@ static ssize_t read_head(struct capture *capture, size_t length) {
     return got;
 }
 
+/* How much to read at once: what is left of the room there is before more is taken. */
+static size_t chunk_of(const struct capture *capture) {
+    size_t left = capture->head_max - capture->head.length, room = capture->head.capacity - capture->head.length;
+    size_t chunk = room >= ROOM_BYTES_MIN && room < CHUNK_BYTES ? room : CHUNK_BYTES;
+    return left > 0 && left < chunk ? left : chunk;
+}
+
 static ssize_t read_tail(struct capture *capture) {
     static uint8_t chunk[CHUNK_BYTES];
     ssize_t got = read(capture->fd, chunk, sizeof chunk);
@@ -72,8 +81,7 @@ static ssize_t read_tail(struct capture *capture) {
 bool capture_read(struct capture *capture) {
     capture->pressing = false;
     for (int i = 0; i < CHUNKS_MAX; i++) {
-        size_t wanted = capture->head_max - capture->head.length;
-        if (wanted == 0 || wanted > CHUNK_BYTES) wanted = CHUNK_BYTES;
+        size_t wanted = chunk_of(capture);
         ssize_t got = capture->head.length < capture->head_max ? read_head(capture, wanted) : read_tail(capture);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return errno == EAGAIN;
@@ -86,6 +94,7 @@ bool capture_read(struct capture *capture) {
 }
 
 uint64_t capture_memory(const struct capture *capture) {
+    if (capture->head.capacity <= CHUNK_BYTES && !capture->tail) return 0;
     /* The old bytes and twice as many, for the time that they are copied. */
     return 3 * (uint64_t)(capture->head.capacity + capture->tail_length);
 }

@@ -27,8 +27,8 @@
 #define GROWTH_BYTES_MAX (64u << 20)
 /* How often a slot without a cgroup looks at its call. */
 #define LOOK_US 5000
-/* What a slot needs for a call besides what grows with it. */
-#define OWN_BYTES (256u << 10)
+/* What a slot needs for a call besides what grows with it; the first of the output is in it. */
+#define OWN_BYTES (512u << 10)
 
 struct run {
     pid_t child;
@@ -289,7 +289,10 @@ static void conclude(struct slot *slot, const struct request *request, struct ru
     if (!cgroup_lift_memory(&slot->cgroup)) give_up(slot, "the memory limit could not be lifted");
     cgroup_counters(&slot->cgroup, &after);
     if (slot->watched) after.cpu_us = watch_reaped_cpu_us();
-    uint32_t made = last_pid(slot) - run->pid_before;
+    slot->counted = after;
+    slot->pid_counted = last_pid(slot);
+    slot->has_counted = true;
+    uint32_t made = slot->pid_counted - run->pid_before;
     /* Where nobody counts what is refused: who is seen at the limit is taken to have been refused one. */
     bool at_limit = slot->watched && run->tasks_seen >= request->processes;
     if (at_limit && made <= request->processes) made = (uint32_t)request->processes + 1;
@@ -327,6 +330,17 @@ static void conclude(struct slot *slot, const struct request *request, struct ru
     for (int i = 0; i < 2; i++) capture_free(&run->streams[i]);
 }
 
+/* Between calls only the slot's own CPU time goes on. */
+static void count_before(const struct slot *slot, struct run *run) {
+    run->before = slot->counted;
+    run->pid_before = slot->pid_counted;
+    if (!slot->has_counted) {
+        cgroup_counters(&slot->cgroup, &run->before);
+        run->pid_before = last_pid(slot);
+    }
+    run->before.cpu_us = slot->watched ? watch_reaped_cpu_us() : cgroup_cpu_us(&slot->cgroup);
+}
+
 /* True in the child, which is to run the program. */
 static bool carry_out(struct slot *slot, struct request *request) {
     struct run run = {.accepted_us = now_us()};
@@ -334,9 +348,7 @@ static bool carry_out(struct slot *slot, struct request *request) {
     limit_memory(slot, request, &run);
     if (!cgroup_limit_processes(&slot->cgroup, request->processes)) give_up(slot, "the process limit could not be set");
     run.memory_before = cgroup_peak_reset(&slot->cgroup);
-    cgroup_counters(&slot->cgroup, &run.before);
-    if (slot->watched) run.before.cpu_us = watch_reaped_cpu_us();
-    run.pid_before = last_pid(slot);
+    count_before(slot, &run);
     run.started_us = now_us();
     run.deadline_us = run.started_us + request->wall_ms * 1000;
     run.cpu_check_us = run.started_us + request->cpu_ms * 500;

@@ -203,6 +203,9 @@ struct slot {
     uint64_t disk_bytes;     /* then: how much they may write */
     bool shares_user;        /* calls have the slot's user: there is no other */
     pid_t child;             /* first process of the running call, or 0 */
+    struct cgroup_counters counted; /* at the end of the last call, after which nothing ran */
+    uint32_t pid_counted;
+    bool has_counted;
     bool sessions;           /* it keeps a session and its forks, and runs no other calls */
     struct cgroup_roots roots; /* then: of the sessions' leaves */
     int branches;            /* then: directory of the sessions' root directories */
@@ -299,7 +302,7 @@ struct capture {
 void capture_start(struct capture *capture, int fd, uint64_t output_bytes);
 /* Reads some of what is there; false at the end of the stream. */
 bool capture_read(struct capture *capture);
-/* Bytes that keeping the stream takes, now and at its next growth. */
+/* Bytes that keeping the stream takes, now and at its next growth, beyond those that every call takes. */
 uint64_t capture_memory(const struct capture *capture);
 /* The reply refers to the captured bytes: they are freed once it is sent. */
 void capture_reply(const struct capture *capture, struct buffer *reply);
