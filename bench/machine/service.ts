@@ -13,6 +13,12 @@ export interface ServiceOptions {
   /** A module, named as in the repository. Default: the service itself. */
   readonly entry?: string;
   readonly args?: readonly string[];
+  /** Whether to wait, once it is ready, until all is started that it starts while it serves. Default: yes. */
+  readonly settles?: boolean;
+}
+
+interface Info {
+  readonly engines?: readonly { readonly detail?: Readonly<Record<string, string>> }[];
 }
 
 export class Service {
@@ -39,7 +45,11 @@ export class Service {
    * Starts the server on a free port and waits until it is ready.
    * @throws Error with the end of its log when it does not come up.
    */
-  static async start({ entry = "src/main", args = [] }: ServiceOptions = {}): Promise<Service> {
+  static async start({
+    entry = "src/main",
+    args = [],
+    settles = true,
+  }: ServiceOptions = {}): Promise<Service> {
     const words = [moduleFile(entry), "serve", "--http.port", "0", ...args];
     const child = spawn(process.execPath, words, { cwd: PACKAGE_ROOT, stdio: ["ignore", "pipe", "pipe"] });
     const lines: string[] = [];
@@ -48,7 +58,8 @@ export class Service {
       throw error;
     });
     const service = new Service(child, url, lines);
-    await service.#ready();
+    await service.#until("become ready", () => service.#isReady());
+    if (settles) await service.#until("start all fork servers", () => service.#isSettled());
     return service;
   }
 
@@ -65,16 +76,28 @@ export class Service {
     return code;
   }
 
-  async #ready(): Promise<void> {
+  async #isReady(): Promise<boolean> {
+    const answer = await fetch(`${this.url}/readyz`).catch(() => null);
+    return answer?.ok === true;
+  }
+
+  /** A server that does not tell has nothing to wait for. */
+  async #isSettled(): Promise<boolean> {
+    const answer = await fetch(`${this.url}/v1/info`).catch(() => null);
+    if (answer?.ok !== true) return true;
+    const { engines = [] } = (await answer.json()) as Info;
+    return engines.every(({ detail }) => (detail?.["fork_servers_away"] ?? "none") === "none");
+  }
+
+  async #until(what: string, isDone: () => Promise<boolean>): Promise<void> {
     const until = performance.now() + READY_TIMEOUT_MS;
     while (performance.now() < until) {
       if (this.#process.exitCode !== null) break;
-      const answer = await fetch(`${this.url}/readyz`).catch(() => null);
-      if (answer?.ok === true) return;
+      if (await isDone()) return;
       await pause(READY_POLL_MS);
     }
     await this.stop();
-    throw new Error(`the service did not become ready:\n${this.log}`);
+    throw new Error(`the service did not ${what}:\n${this.log}`);
   }
 }
 

@@ -15,7 +15,7 @@ const PLAIN_SERVER = '"modules":[]';
 
 async function startOnce(session: Session): Promise<{ seconds: number; service: Service }> {
   const startedAt = performance.now();
-  const service = await session.startService();
+  const service = await session.startService({ settles: false });
   const target = nativeTarget(session, service, "single", 1);
   const load = await session.load("first call", target, (options) =>
     sendClosed({ ...options, calls: take(mixOf([TRIVIAL_SCIENTIFIC], session.random()), 1), requests: 1 }),

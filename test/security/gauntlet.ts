@@ -14,6 +14,7 @@ import { importedNames } from "../../src/engines/container/source-scan.ts";
 import { SILENT_OBSERVER } from "../../src/core/observer.ts";
 import { createExecutor, type PartialConfig } from "../../src/index.ts";
 import { type Inventory, serviceProcesses, slotMemoryBytes, takeInventory } from "./inventory.ts";
+import { allForkServers } from "../support/fork-servers.ts";
 import { startService } from "../support/service.ts";
 import { TIER, type Tier, type TierKind } from "./tier.ts";
 import { callOf, type HostileProgram, judge, MiB } from "./program.ts";
@@ -153,6 +154,7 @@ export function withService(
     prepared = tier.prepare?.();
     started = await startSubject(subject, config, tier, prepared?.env);
     subject.executor = started;
+    await allForkServers(started);
   });
   afterAll(async () => {
     await started?.close();

@@ -106,6 +106,7 @@ export class ContainerEngine implements Engine {
         ...detail,
         python: this.#python,
         missing_modules: this.missingModules.join(", ") || "none",
+        fork_servers_away: this.#servers.away.join(", ") || "none",
       },
     };
   }

@@ -61,6 +61,11 @@ export class ForkServers {
     return heavier.find((other) => this.#isReady(other)) ?? profile;
   }
 
+  /** Profiles whose own fork server is not there now: another stands in for it, or its programs wait. */
+  get away(): readonly string[] {
+    return IMPORT_PROFILES.filter((profile) => !this.#isReady(profile)).map(({ name }) => name);
+  }
+
   #isReady({ name }: ImportProfile): boolean {
     return this.#ready.get(name)?.usable === true;
   }
