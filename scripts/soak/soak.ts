@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "../../src/client/index.ts";
 import { remainsOf } from "../../test/support/leftovers.ts";
+import { allForkServers } from "../../test/support/fork-servers.ts";
 import { type Service, startService } from "../../test/support/service.ts";
 import { createPoster } from "../../bench/peers/driver.ts";
 import { createPlan, sendLoad, warmUp } from "./load.ts";
@@ -90,6 +91,7 @@ async function loadAndSample(
   const tally = newTally();
   const plan = createPlan(options.seed);
   const { signal, inFlight } = options;
+  await allForkServers(client);
   await warmUp(client, (await readMetrics(service.url)).value("rollcall_slots"));
   await sendLoad(doors, plan, tally, {
     sentMax: Math.min(WARM_CALLS_MAX, options.calls * WARM_SHARE),

@@ -14,6 +14,7 @@ import { createClient } from "../../src/client/index.ts";
 import type { Executor } from "../../src/contract/executor.ts";
 import type { Result } from "../../src/contract/result.ts";
 import { cgroupOf } from "../support/cgroup.ts";
+import { allForkServers } from "../support/fork-servers.ts";
 import { countLeftovers } from "../support/leftovers.ts";
 import { isOurFault, numberedCall, wrongAnswers } from "../support/numbered.ts";
 import { faultsOf, until, untilWhole } from "../support/pool.ts";
@@ -55,6 +56,7 @@ let before: Awaited<ReturnType<typeof holdings>>;
 /** What the service holds once every slot has made all that it makes at its first use. */
 async function holdings() {
   await untilWhole(service.url);
+  await allForkServers(client);
   await warmUp(client, (await readMetrics(service.url)).value("rollcall_slots"));
   await untilWhole(service.url);
   const connections = (await readMetrics(service.url)).value("rollcall_http_connections");
