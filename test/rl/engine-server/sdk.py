@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 import tinker
 from tinker import types
@@ -81,3 +82,7 @@ print(
         }
     )
 )
+
+# Without the interpreter's own end, which the SDK's threads may not live through on a busy machine.
+sys.stdout.flush()
+os._exit(0)
