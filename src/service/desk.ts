@@ -26,7 +26,8 @@ function isLong({ stdout, stderr, value, files }: Result): boolean {
   return stdout.length + stderr.length + (value?.length ?? 0) > LONG_TEXT || Object.keys(files).length > 0;
 }
 
-function told(result: Result, asked: Asked): Result {
+/** The Result, with the channel told how it is best sent. */
+function answerOf(result: Result, asked: Asked): Result {
   if (isLong(result)) asked.isLong();
   return result;
 }
@@ -62,7 +63,7 @@ function sessionAnswers(executor: Executor) {
       serials.placeOf(await executor.findSession(id, ofTenant({ tenant }))),
     listSessions: (tenant) => executor.listSessions(ofTenant(tenant)),
     executeInSession: async ({ call, ...name }, asked) =>
-      told(await (await find(name)).execute(call, { signal: asked.signal }), asked),
+      answerOf(await (await find(name)).execute(call, { signal: asked.signal }), asked),
     async forkSession({ spec, ...name }, asked) {
       const { signal } = asked;
       const forks = await (await find(name)).fork(spec);
@@ -86,7 +87,7 @@ export function createDesk({ executor, metrics, ready, queued, writeLine }: Desk
   const { observer } = metrics;
   return {
     execute: async ({ call, tenant }, asked) =>
-      told(await executor.execute(call, { ...ofTenant({ tenant }), signal: asked.signal }), asked),
+      answerOf(await executor.execute(call, { ...ofTenant({ tenant }), signal: asked.signal }), asked),
     async executeBatch({ calls, tenant }, asked) {
       const items = await executor.executeBatch(calls, { ...ofTenant({ tenant }), signal: asked.signal });
       asked.part("accepted");
