@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { readMetrics } from "../../scripts/soak/metrics.ts";
 import { ask } from "../support/ask.ts";
+import { allForkServers } from "../support/fork-servers.ts";
 import { countLeftovers } from "../support/leftovers.ts";
 import { until } from "../support/pool.ts";
 import { type Service, startService } from "../support/service.ts";
@@ -57,6 +58,7 @@ export async function openDoor(
     const answer = await ask(`${url}/v1/calls`, { body: { runtime: "python", source: "print(6 * 7)" } });
     return answer.status === 200 && answer.json.stdout === "42\n";
   };
+  await allForkServers({ describe: async () => (await ask(`${url}/v1/info`)).json });
   await healthy();
   const { descriptors } = await holds();
   return {

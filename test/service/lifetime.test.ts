@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { createClient } from "../../src/client/index.ts";
 import { ask } from "../support/ask.ts";
+import { allForkServers } from "../support/fork-servers.ts";
 import { countLeftovers, descendants, remainsOf } from "../support/leftovers.ts";
 import { startService } from "../support/service.ts";
 
@@ -50,6 +51,7 @@ describe("calls one after another", () => {
           expect(result.outcome).toBe(i % sources.length === 1 ? "failed" : "completed");
         }
       };
+      await allForkServers(client);
       await warm(50);
       const before = countLeftovers(pid);
       await warm(CALLS);
