@@ -209,7 +209,7 @@ export const BASH: readonly HostileProgram[] = [
     threat: "A string that doubles until memory is gone.",
     runtime: "bash",
     source: "x=0123456789\nwhile :; do x=$x$x; done",
-    limits: { memory_bytes: 128 * MiB },
+    limits: { memory_bytes: 128 * MiB, wall_ms: 60_000, cpu_ms: 60_000 },
     outcomes: ["memory_limit", "failed", "signaled"],
     why: "bash ends itself when it is refused memory",
   },
