@@ -9,6 +9,7 @@ export function numberedCall(index: number): Call {
     { runtime: "python", source: `import sympy\nprint(sympy.Integer(${index}))` },
     { runtime: "python", source: `import subprocess\nprint(${index})` },
     { runtime: "javascript", source: `setTimeout(() => console.log(${index}), 20)` },
+    { runtime: "node", source: `setTimeout(() => console.log(${index}), 20)` },
   ];
   return { ...kinds[index % kinds.length], limits: { wall_ms: 60_000 } } as Call;
 }

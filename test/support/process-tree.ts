@@ -26,13 +26,20 @@ function readProcess(pid: number): Process | null {
   }
 }
 
+/** Python's and Node's. */
+const FORK_SERVER = /fork_server\.py|fork-server\.js/;
+
 /** A fork server's slots have its command line, and so has a call until it executes something else: depth tells. */
 function partOf(one: Process, all: ReadonlyMap<number, Process>): Part | null {
   if (/\b(?:crun|runc)\b.* run --bundle/.test(one.command)) return "runtime";
   if (one.command.includes("isolate/host")) return "javascriptHost";
-  if (!one.command.includes("fork_server.py")) return null;
+  if (!FORK_SERVER.test(one.command)) return null;
   let depth = 0;
-  for (let up = all.get(one.parent); up?.command.includes("fork_server.py") === true; up = all.get(up.parent))
+  for (
+    let up = all.get(one.parent);
+    up !== undefined && FORK_SERVER.test(up.command);
+    up = all.get(up.parent)
+  )
     depth++;
   return (["forkServer", "slot", "call"] as const)[depth] ?? "call";
 }

@@ -249,11 +249,14 @@ export class ForkServer {
     this.#control = socket;
     socket.on("data", (chunk: Buffer) => this.#messages(this.#read(reader, chunk, socket)));
     // The kernel closes a fork server's descriptors before it ends the slots below it: from here on nobody takes one.
-    socket.once("close", () => {
+    const ending = (): void => {
       if (this.#isReady)
         this.#lost(new SandboxFault("fork_server_died", `the fork server ${this.name} is ending`));
       this.#container.kill();
-    });
+    };
+    // The end of the stream is seen a turn or two before the socket is closed.
+    socket.once("end", ending);
+    socket.once("close", ending);
     this.#messages(frames);
   }
 

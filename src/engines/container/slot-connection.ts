@@ -46,8 +46,8 @@ export class SlotConnection {
     this.#reader = options.reader;
     this.#kill = options.kill;
     this.#socket.on("data", (chunk: Buffer) => this.#receive(chunk));
-    this.#socket.on("error", () => this.#fail("slot_lost", "the connection to a slot broke"));
-    this.#socket.on("close", () => this.#fail("slot_died", "a slot process ended while it had a call"));
+    this.#socket.on("error", () => this.#broken("slot_lost", "the connection to a slot broke"));
+    this.#socket.on("close", () => this.#broken("slot_died", "a slot process ended while it had a call"));
   }
 
   /** Whether the slot can take another call. */
@@ -57,7 +57,7 @@ export class SlotConnection {
 
   run(spec: RunSpec, signal: AbortSignal, needs: ProgramNeeds): Promise<Evidence> {
     if (!this.usable || this.#running !== null)
-      return Promise.reject(new SandboxFault("slot_lost", "the slot is gone"));
+      return afterATurn().then(() => Promise.reject(new SandboxFault("slot_lost", "the slot is gone")));
     return new Promise((resolve, reject) => {
       const cancel = () => this.#socket.write(encodeCancel());
       const watchdog = setTimeout(() => this.#silent(), spec.limits.wall_ms + SILENCE_MS_MAX);
@@ -119,8 +119,20 @@ export class SlotConnection {
     this.close();
   }
 
+  /** Told when it is known whether the other slots of its fork server are gone too: the call's repetition must not meet one. */
+  #broken(kind: string, message: string): void {
+    this.#reusable = false;
+    void afterATurn().then(() => this.#fail(kind, message));
+  }
+
   #fail(kind: string, message: string): void {
     this.#reusable = false;
     this.#running?.reject(new SandboxFault(kind, message));
   }
+}
+
+/** Resolves once every socket that is readable now has been looked at. */
+function afterATurn(): Promise<void> {
+  // The first comes before the event loop looks at sockets again, the second after.
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 }
