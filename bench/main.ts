@@ -17,6 +17,7 @@ import { doors } from "./suites/doors.ts";
 import { latency } from "./suites/latency.ts";
 import { overhead } from "./suites/overhead.ts";
 import { peers } from "./suites/peers.ts";
+import { recover } from "./suites/recover.ts";
 import { replay } from "./suites/replay.ts";
 import { runSuite } from "./suites/session.ts";
 import { start } from "./suites/start.ts";
@@ -28,7 +29,7 @@ import { verify } from "./suites/verify.ts";
 import { STDERR } from "./terminal/progress.ts";
 
 const POINTS: readonly Suite[] = [overhead, trivial, peers, latency, burstSuite, start, cores];
-const SUITES: readonly Suite[] = [...POINTS, sweep, step, verify, doors, replay, micro];
+const SUITES: readonly Suite[] = [...POINTS, recover, sweep, step, verify, doors, replay, micro];
 
 const PEER_CONNECTIONS = 64;
 

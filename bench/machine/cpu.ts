@@ -95,6 +95,10 @@ export function findProcesses(root: number, text: string): number[] {
   return tree.filter(([, { parent }]) => !found.has(parent)).map(([pid]) => pid);
 }
 
+export function childrenOf(parent: number): number[] {
+  return [...readAll()].filter(([, one]) => one.parent === parent).map(([pid]) => pid);
+}
+
 export function cpuBetween(before: CpuUse, after: CpuUse): CpuUse {
   return { totalMs: after.totalMs - before.totalMs };
 }

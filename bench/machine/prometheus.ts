@@ -15,6 +15,14 @@ export function parseMetrics(text: string): Map<string, number> {
   return sums;
 }
 
+/** Slots of all engines, and those of them that are idle. */
+export function countSlots(text: string): { readonly all: number; readonly idle: number } {
+  const slots = text.split("\n").filter((line) => line.startsWith("rollcall_slots{"));
+  const sum = (lines: readonly string[]) =>
+    lines.reduce((total, line) => total + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
+  return { all: sum(slots), idle: sum(slots.filter((line) => line.includes('state="idle"'))) };
+}
+
 /** Asks a service of ours; null when it does not answer. */
 export async function scrape(url: string): Promise<Map<string, number> | null> {
   try {
