@@ -94,10 +94,30 @@ const FAULTS: readonly Fault[] = [
   },
 ];
 
+/** False when it had ended: what was made anew since is another. */
+function kill(pid: number): boolean {
+  try {
+    return process.kill(pid, "SIGKILL");
+  } catch {
+    return false;
+  }
+}
+
+/** Waits until no fork server is away, each of which has another to stand in for it. */
+async function untilAllStarted({ client }: Subject): Promise<void> {
+  for (;;) {
+    const { engines } = await client.describe();
+    if (engines.every(({ detail }) => (detail["fork_servers_away"] ?? "none") === "none")) return;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
 async function measureFault(session: Session, subject: Subject, fault: Fault): Promise<Measure> {
   const rounds: number[] = [];
   for (const [index, pids] of fault.groups(subject).slice(0, session.size(20, 2)).entries()) {
-    for (const pid of pids) process.kill(pid, "SIGKILL");
+    await untilAllStarted(subject);
+    const killed = pids.filter(kill);
+    if (killed.length === 0 && pids.length > 0) continue;
     rounds.push(await untilWhole(subject, `${fault.id}-${index}`));
   }
   const longest = Math.max(...rounds);
@@ -125,6 +145,7 @@ export const recover: Suite = {
     try {
       const slots = (await slotsOf(service)).all / 2;
       const subject = { service, client, slots };
+      await untilAllStarted(subject);
       for (const round of ["warm-up", "warm again"]) await untilWhole(subject, round);
       const measures: Measure[] = [];
       for (const fault of FAULTS) measures.push(await measureFault(session, subject, fault));
