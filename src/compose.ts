@@ -238,6 +238,7 @@ async function composeContainer(
       : ["/usr/local/lib/python3/dist-packages", "/usr/lib/python3/dist-packages"],
     nodePath: process.execPath,
     node: config.runtimes.node,
+    spare: config.python.spare,
     diskBytes: config.limits.default.disk_bytes,
     onFault: (fault) => {
       observer.fault("container", fault.kind);

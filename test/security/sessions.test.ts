@@ -7,12 +7,14 @@ import type { Executor } from "../../src/contract/executor.ts";
 import type { Session } from "../../src/contract/session.ts";
 import { createExecutor } from "../../src/index.ts";
 import { countLeftovers } from "../support/leftovers.ts";
+import { allForkServers } from "../support/fork-servers.ts";
 import { serviceProcesses } from "./inventory.ts";
 import { postures } from "./posture.ts";
 
 let executor: Executor;
 beforeAll(async () => {
   executor = await createExecutor({ runtimes: { javascript: false, node: false, bash: false, cpp: false } });
+  await allForkServers(executor);
 });
 afterAll(() => executor.close());
 

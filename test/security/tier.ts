@@ -53,6 +53,7 @@ interface Prepared {
 }
 
 const NOBODY = 65_534;
+const PODMAN = "podman";
 const SEARCHED = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"];
 
 const needs = (program: string) => (): string | null =>
@@ -111,7 +112,7 @@ function podmanHome(uid: number): Prepared {
     env,
     end() {
       // Ends the process that keeps the user namespace.
-      spawnSync("podman", ["system", "migrate"], {
+      spawnSync(PODMAN, ["system", "migrate"], {
         uid,
         gid: uid,
         cwd: "/",

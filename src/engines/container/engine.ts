@@ -9,7 +9,7 @@ import { openContainerSession } from "./container-session.ts";
 import { ContainerSandbox } from "./container-sandbox.ts";
 import { ForkServers } from "./fork-servers.ts";
 import { type ForkServerLaunchOptions, launchForkServer } from "./fork-server-launch.ts";
-import { chooseSessionProfile, HEAVIEST, LIGHTEST, NODE } from "./import-profiles.ts";
+import { chooseSessionProfile, LIGHTEST, NODE } from "./import-profiles.ts";
 
 export { PACKAGES_INSIDE } from "./fork-server-launch.ts";
 
@@ -17,6 +17,8 @@ export interface ContainerEngineOptions extends ForkServerLaunchOptions {
   readonly slots: number;
   /** Whether programs of runtime `node` will come, for which a fork server is started. */
   readonly node: boolean;
+  /** Whether a second fork server with all modules is kept ready. */
+  readonly spare: boolean;
   /** Scratch size that slots are opened with: the default of `limits.disk_bytes`. */
   readonly diskBytes: number;
   readonly onFault: (fault: SandboxFault) => void;
@@ -65,8 +67,8 @@ export class ContainerEngine implements Engine {
 
   /** Ready is who can answer every program: the other fork servers come while these serve. */
   async start(): Promise<void> {
-    const node = this.#options.node && this.#forksNode ? [NODE] : [];
-    await this.#servers.start([HEAVIEST, LIGHTEST, ...node]);
+    const { node, spare } = this.#options;
+    await this.#servers.start({ node: node && this.#forksNode, spare });
   }
 
   async openSandbox(index: number): Promise<ContainerSandbox> {

@@ -1,11 +1,12 @@
 /**
  * The fork servers of the container engine, one for each import profile: started, kept running, and standing in for
  * one another. A profile has every module of those before it, so while a fork server is being started or replaced, its
- * programs are forked from the next heavier one that is there. Only the heaviest has none to stand in for it.
+ * programs are forked from the next heavier one that is there; for the heaviest there is a spare. Where none is left, those
+ * are started first with which every program can be answered, and the others after them.
  */
 import { SandboxFault } from "../../core/ports.ts";
 import type { ForkServer, ReadyMessage } from "./fork-server.ts";
-import { IMPORT_PROFILES, type ImportProfile } from "./import-profiles.ts";
+import { HEAVIEST, IMPORT_PROFILES, type ImportProfile, LIGHTEST, NODE, SPARE } from "./import-profiles.ts";
 
 /** A fork server that cannot start is tried again after this long, then after twice that, and so on. */
 const RESTART_DELAY_MS_MIN = 200;
@@ -20,6 +21,9 @@ export interface ForkServersOptions {
   readonly onFault: (fault: SandboxFault) => void;
 }
 
+/** With these every program can be answered. */
+const FIRST: readonly ImportProfile[] = [HEAVIEST, LIGHTEST, NODE];
+
 export class ForkServers {
   readonly #options: ForkServersOptions;
   /** Started or being started, by profile. */
@@ -32,22 +36,26 @@ export class ForkServers {
   readonly #failures = new Map<string, number>();
   #started = 0;
   #closed = false;
+  /** All that there are to be. */
+  #due: readonly ImportProfile[] = [];
 
   constructor(options: ForkServersOptions) {
     this.#options = options;
   }
 
   /**
-   * Starts some at once and waits for them, and then the others, one after the other, for which nobody waits.
-   * @param first with them every program can be answered: the heaviest profile is among them
+   * Starts those with which every program can be answered and waits for them, and then the others, one after the other, for
+   * which nobody waits.
+   * @param kinds whether there will be programs of Node, and whether the heaviest has a spare
    */
-  async start(first: readonly ImportProfile[]): Promise<void> {
-    await Promise.all(first.map((profile) => this.of(profile)));
+  async start({ node, spare }: { readonly node: boolean; readonly spare: boolean }): Promise<void> {
+    this.#due = [...IMPORT_PROFILES, ...(spare ? [SPARE] : []), ...(node ? [NODE] : [])];
+    await Promise.all(FIRST.filter((one) => this.#due.includes(one)).map((profile) => this.of(profile)));
     void this.#startOthers();
   }
 
   async #startOthers(): Promise<void> {
-    for (const profile of IMPORT_PROFILES) {
+    for (const profile of this.#due) {
       if (this.#closed) return;
       // One that cannot start is tried again by itself.
       await this.of(profile).catch(() => undefined);
@@ -57,13 +65,14 @@ export class ForkServers {
   /** Whose fork server a program of `profile` is forked from now: its own, or while that is away a heavier one's. */
   standIn(profile: ImportProfile): ImportProfile {
     if (this.#isReady(profile) || profile.interpreter !== "python") return profile;
-    const heavier = IMPORT_PROFILES.slice(IMPORT_PROFILES.indexOf(profile) + 1);
-    return heavier.find((other) => this.#isReady(other)) ?? profile;
+    const heavier = [...IMPORT_PROFILES.slice(IMPORT_PROFILES.indexOf(profile) + 1), SPARE];
+    const other = heavier.find((one) => this.#isReady(one));
+    return other ?? (profile === LIGHTEST ? LIGHTEST : HEAVIEST);
   }
 
   /** Profiles whose own fork server is not there now: another stands in for it, or its programs wait. */
   get away(): readonly string[] {
-    return IMPORT_PROFILES.filter((profile) => !this.#isReady(profile)).map(({ name }) => name);
+    return this.#due.filter((profile) => !this.#isReady(profile)).map(({ name }) => name);
   }
 
   #isReady({ name }: ImportProfile): boolean {
@@ -106,10 +115,16 @@ export class ForkServers {
     this.#options.onFault(fault);
     const restart = () => {
       if (this.#servers.get(profile.name) === ended) this.#servers.delete(profile.name);
-      if (!this.#closed) this.of(profile).catch(() => undefined);
+      if (!this.#closed) void this.#startAgain(profile);
     };
     if (delayMs === 0) restart();
     else setTimeout(restart, delayMs).unref();
+  }
+
+  /** When many are lost at once, those that others can wait for do not wait for them. */
+  async #startAgain(profile: ImportProfile): Promise<void> {
+    if (!FIRST.includes(profile)) await this.of(HEAVIEST).catch(() => undefined);
+    if (!this.#closed) await this.of(profile).catch(() => undefined);
   }
 
   async #launch(profile: ImportProfile): Promise<ForkServer> {

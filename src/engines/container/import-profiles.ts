@@ -102,6 +102,9 @@ export const LIGHTEST = IMPORT_PROFILES[0] as ImportProfile;
 /** The profile that has every module of the others, and so can stand in for each. */
 export const HEAVIEST = IMPORT_PROFILES.at(-1) as ImportProfile;
 
+/** A second one of it, which programs are forked from while the first is away. */
+export const SPARE: ImportProfile = { ...HEAVIEST, name: "spare" };
+
 /** Of programs of runtime `node`. */
 export const NODE: ImportProfile = { name: "node", interpreter: "node", modules: [], names: [] };
 

@@ -8,6 +8,7 @@ import {
   type ImportProfile,
   LIGHTEST,
   NODE,
+  SPARE,
 } from "../../../src/engines/container/import-profiles.ts";
 import type { SandboxFault } from "../../../src/core/ports.ts";
 
@@ -89,7 +90,7 @@ const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 async function allReady() {
   const all = setUp();
-  const start = all.servers.start([HEAVIEST, LIGHTEST]);
+  const start = all.servers.start({ node: false, spare: true });
   for (const _ of IMPORT_PROFILES) {
     for (const one of all.started) one.ready();
     await settled();
@@ -102,7 +103,7 @@ describe("fork servers at the start", () => {
   it("are awaited where they are asked for, and the others come one after the other", async () => {
     const { servers, names, latest } = setUp();
     let isReady = false;
-    const start = servers.start([HEAVIEST, LIGHTEST, NODE]).then(() => (isReady = true));
+    const start = servers.start({ node: true, spare: true }).then(() => (isReady = true));
     expect(names()).toEqual(["scientific", "plain", "node"]);
     latest(LIGHTEST).ready();
     latest(NODE).ready();
@@ -110,21 +111,21 @@ describe("fork servers at the start", () => {
     expect(isReady).toBe(false);
     latest(HEAVIEST).ready();
     await start;
-    const others = IMPORT_PROFILES.slice(1, -1);
+    const others = [...IMPORT_PROFILES.slice(1, -1), SPARE];
     for (const [index, profile] of others.entries()) {
       await settled();
       expect(names().slice(3)).toEqual(others.slice(0, index + 1).map(({ name }) => name));
-      expect(servers.standIn(profile)).toBe(HEAVIEST);
+      if (profile !== SPARE) expect(servers.standIn(profile)).toBe(HEAVIEST);
       latest(profile).ready();
       await settled();
-      expect(servers.standIn(profile)).toBe(profile);
+      if (profile !== SPARE) expect(servers.standIn(profile)).toBe(profile);
     }
     await servers.close();
   });
 
   it("are refused by the first that cannot start", async () => {
     const { servers, latest } = setUp();
-    const start = servers.start([HEAVIEST, LIGHTEST]);
+    const start = servers.start({ node: false, spare: false });
     latest(HEAVIEST).fail(new Error("no space"));
     await expect(start).rejects.toThrow("no space");
     latest(LIGHTEST).ready();
@@ -156,15 +157,39 @@ describe("a fork server that is lost", () => {
     await servers.close();
   });
 
-  it("is waited for when it is the heaviest: nothing has what it has", async () => {
+  it("has the spare in its place when it is the heaviest, and is waited for when that is lost too", async () => {
     const { servers, latest } = await allReady();
     latest(HEAVIEST).lose();
     latest(HEAVIEST).end();
+    await settled();
+    expect(servers.standIn(HEAVIEST)).toBe(SPARE);
+    latest(SPARE).lose();
+    latest(SPARE).end();
     await settled();
     expect(servers.standIn(HEAVIEST)).toBe(HEAVIEST);
     const replacement = servers.of(HEAVIEST);
     latest(HEAVIEST).ready();
     expect((await replacement).usable).toBe(true);
+    await servers.close();
+  });
+
+  it("is started before the others, when all are lost at once and it is one of those that every program can be answered with", async () => {
+    const { servers, started, names, latest } = await allReady();
+    const before = started.length;
+    for (const one of started.slice()) {
+      one.lose();
+      one.end();
+    }
+    await settled();
+    expect(names().slice(before).toSorted()).toEqual(["plain", "scientific"]);
+    expect(servers.standIn(IMPORT_PROFILES[1] as ImportProfile)).toBe(HEAVIEST);
+    latest(HEAVIEST).ready();
+    await settled();
+    expect(names().slice(before).toSorted()).toEqual(
+      [...IMPORT_PROFILES, SPARE].map(({ name }) => name).toSorted(),
+    );
+    for (const one of started.slice(before)) one.ready();
+    await settled();
     await servers.close();
   });
 
