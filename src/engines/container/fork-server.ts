@@ -136,7 +136,8 @@ export class ForkServer {
       try {
         const { pid, socket, reader } = await this.#openProcess(index, message);
         const kill = (): void => void this.#container.killLeaf(leaf);
-        const slot = new SlotConnection({ socket, reader, pid, kill }, diskBytes);
+        const serverKnown = (): Promise<void> => this.#known();
+        const slot = new SlotConnection({ socket, reader, pid, kill, serverKnown }, diskBytes);
         this.#slots.add(slot);
         socket.once("close", () => {
           this.#slots.delete(slot);
@@ -299,6 +300,15 @@ export class ForkServer {
     const result = this.#requests.then(work);
     this.#requests = result.catch(() => undefined);
     return result;
+  }
+
+  /**
+   * Resolves once it has answered or is lost. A container's slots may be seen to end before its fork server is: the threads
+   * of a Node close its descriptors in any order.
+   */
+  async #known(): Promise<void> {
+    const nothing = { index: null, pid: 0, sessions: [] };
+    await this.#exclusive(() => this.#request(FRAME.prune, nothing)).catch(() => undefined);
   }
 
   /** A fork server that does not answer is ended: its container is replaced. */

@@ -27,6 +27,8 @@ export interface SlotConnectionOptions {
   readonly pid: number;
   /** Ends every process of the slot from outside. */
   readonly kill: () => void;
+  /** Resolves once it is known whether its fork server, and so every slot of it, is gone too. Never rejects. */
+  readonly serverKnown: () => Promise<void>;
 }
 
 export class SlotConnection {
@@ -36,6 +38,7 @@ export class SlotConnection {
   readonly #socket: Socket;
   readonly #reader: FrameReader;
   readonly #kill: () => void;
+  readonly #serverKnown: () => Promise<void>;
   #running: Running | null = null;
   #reusable = true;
 
@@ -45,6 +48,7 @@ export class SlotConnection {
     this.#socket = options.socket;
     this.#reader = options.reader;
     this.#kill = options.kill;
+    this.#serverKnown = options.serverKnown;
     this.#socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     this.#socket.on("error", () => this.#broken("slot_lost", "the connection to a slot broke"));
     this.#socket.on("close", () => this.#broken("slot_died", "a slot process ended while it had a call"));
@@ -57,7 +61,9 @@ export class SlotConnection {
 
   run(spec: RunSpec, signal: AbortSignal, needs: ProgramNeeds): Promise<Evidence> {
     if (!this.usable || this.#running !== null)
-      return afterATurn().then(() => Promise.reject(new SandboxFault("slot_lost", "the slot is gone")));
+      return this.#serverKnown().then(() =>
+        Promise.reject(new SandboxFault("slot_lost", "the slot is gone")),
+      );
     return new Promise((resolve, reject) => {
       const cancel = () => this.#socket.write(encodeCancel());
       const watchdog = setTimeout(() => this.#silent(), spec.limits.wall_ms + SILENCE_MS_MAX);
@@ -122,17 +128,11 @@ export class SlotConnection {
   /** Told when it is known whether the other slots of its fork server are gone too: the call's repetition must not meet one. */
   #broken(kind: string, message: string): void {
     this.#reusable = false;
-    void afterATurn().then(() => this.#fail(kind, message));
+    if (this.#running !== null) void this.#serverKnown().then(() => this.#fail(kind, message));
   }
 
   #fail(kind: string, message: string): void {
     this.#reusable = false;
     this.#running?.reject(new SandboxFault(kind, message));
   }
-}
-
-/** Resolves once every socket that is readable now has been looked at. */
-function afterATurn(): Promise<void> {
-  // The first comes before the event loop looks at sockets again, the second after.
-  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 }
