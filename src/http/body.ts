@@ -6,6 +6,7 @@
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import { SandboxError } from "../contract/errors.ts";
+import type { Intake } from "./intake.ts";
 import type { Traffic } from "./traffic.ts";
 
 const RETRY_AFTER_MS = 1000;
@@ -34,7 +35,7 @@ export interface BodyBounds {
 type Done = (error: Error | null, body?: unknown) => void;
 
 /** A Fastify content-type parser. */
-export function createBodyParser(bounds: BodyBounds, traffic: Traffic) {
+export function createBodyParser(bounds: BodyBounds, traffic: Traffic, intake: Intake) {
   const { bodyBytesMax, bodiesBytesMax } = bounds;
   const tooLarge = (): SandboxError =>
     new SandboxError("body_too_large", `the body is longer than ${bodyBytesMax} bytes`);
@@ -42,14 +43,17 @@ export function createBodyParser(bounds: BodyBounds, traffic: Traffic) {
   return (_request: unknown, payload: IncomingMessage, done: Done): void => {
     const chunks: Buffer[] = [];
     let received = 0;
-    const finish = (error: Error | null): void => {
+    const stop = (): void => {
       payload.off("data", onData).off("end", onEnd).off("error", onBroken).off("close", onBroken);
+    };
+    const fail = (error: Error): void => {
+      stop();
       traffic.bodyBytes -= received;
-      if (error !== null) {
-        payload.resume();
-        done(error);
-        return;
-      }
+      payload.resume();
+      done(error);
+    };
+    const carryOn = (): void => {
+      traffic.bodyBytes -= received;
       let body: unknown;
       try {
         body = parse(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, received));
@@ -62,9 +66,9 @@ export function createBodyParser(bounds: BodyBounds, traffic: Traffic) {
     const onData = (chunk: Buffer): void => {
       received += chunk.length;
       traffic.bodyBytes += chunk.length;
-      if (received > bodyBytesMax) finish(tooLarge());
+      if (received > bodyBytesMax) fail(tooLarge());
       else if (traffic.bodyBytes > bodiesBytesMax) {
-        finish(
+        fail(
           new SandboxError(
             "queue_full",
             `the service is already receiving ${bodiesBytesMax} bytes of requests`,
@@ -73,9 +77,12 @@ export function createBodyParser(bounds: BodyBounds, traffic: Traffic) {
         );
       } else chunks.push(chunk);
     };
-    const onEnd = (): void => finish(null);
+    const onEnd = (): void => {
+      stop();
+      intake.take(carryOn);
+    };
     const onBroken = (): void =>
-      finish(new SandboxError("invalid_http", "the body broke off before its announced end"));
+      fail(new SandboxError("invalid_http", "the body broke off before its announced end"));
 
     const encoding = payload.headers["content-encoding"];
     if (encoding !== undefined && encoding !== "identity") {

@@ -16,6 +16,7 @@ import type { ServerMetrics } from "../observe/metrics.ts";
 import { assertGuarded, assertOpenable, bearerOf, createAuthenticate, type Authenticate } from "./auth.ts";
 import { createBodyParser } from "./body.ts";
 import { createClientErrorHandler, createErrorHandler, noRouteError } from "./errors.ts";
+import { Intake } from "./intake.ts";
 import { asCollision, registerMount, type Mount } from "./mount.ts";
 import { registerOpenapi } from "./openapi.ts";
 import { registerBatches } from "./routes/batches.ts";
@@ -136,23 +137,25 @@ function guard(app: FastifyInstance, authenticate: Authenticate | null): void {
 interface Listener {
   readonly app: FastifyInstance;
   readonly traffic: Traffic;
+  readonly intake: Intake;
   readonly port: number;
   /** Base URL once it listens. */
   url: string;
 }
 
-/** @param bodies counts the bytes of bodies being received, whose bound is one for all listeners; null: its own does */
-function createListener(parts: ServerParts, port: number, bodies: Traffic | null): Listener {
+/** @param main the listener whose bounds on bodies are those of all; null for itself */
+function createListener(parts: ServerParts, port: number, main: Listener | null): Listener {
   const { http } = parts.config;
   const app = createApp(parts, () => traffic);
   const traffic = createTraffic(app.server, { stallTimeoutMs: http.stallTimeoutMs });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("application/json", createBodyParser(http, bodies ?? traffic));
+  const intake = main?.intake ?? new Intake();
+  app.addContentTypeParser("application/json", createBodyParser(http, main?.traffic ?? traffic, intake));
   guard(app, createAuthenticate(http.keys));
   app.setNotFoundHandler((request, reply) => {
     throw noRouteError(new Map(), request, reply);
   });
-  return { app, traffic, port, url: "" };
+  return { app, traffic, intake, port, url: "" };
 }
 
 /** Puts the APIs of other systems on the main listener or on listeners of their own, which are returned. */
@@ -165,7 +168,7 @@ function mountAll(parts: ServerParts, main: Listener): Map<Mount, Listener> {
   return new Map(
     mounts.map((mount) => {
       if (mount.open) assertOpenable(config.http.host);
-      const listener = byPort.get(mount.port) ?? createListener(parts, mount.port, main.traffic);
+      const listener = byPort.get(mount.port) ?? createListener(parts, mount.port, main);
       byPort.set(mount.port, listener);
       const { app, traffic } = listener;
       registerMount(app, mount, {
@@ -181,6 +184,9 @@ function mountAll(parts: ServerParts, main: Listener): Map<Mount, Listener> {
   );
 }
 
+/** Connections that wait to be accepted; the kernel takes no more than its own net.core.somaxconn, 4096 by default. */
+const BACKLOG = 65_535;
+
 /** The server around its listeners, the main one first. */
 function serverOf(
   listeners: readonly Listener[],
@@ -193,7 +199,12 @@ function serverOf(
       const reusePort = sharedPort !== undefined;
       for (const listener of listeners) {
         const port = listener === main ? (sharedPort ?? listener.port) : listener.port;
-        listener.url = await listener.app.listen({ host, port, reusePort } as FastifyListenOptions);
+        listener.url = await listener.app.listen({
+          host,
+          port,
+          reusePort,
+          backlog: BACKLOG,
+        } as FastifyListenOptions);
       }
       return main.url;
     },
