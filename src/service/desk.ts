@@ -3,12 +3,12 @@
  * the same behind each.
  */
 import { SandboxError } from "../contract/errors.ts";
-import type { ExecuteOptions, Executor } from "../contract/executor.ts";
+import type { Executor } from "../contract/executor.ts";
 import type { Result } from "../contract/result.ts";
 import type { Session } from "../contract/session.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { LONG_TEXT, type Answers, type Asked } from "./channel.ts";
-import type { FrontAsks, SessionName } from "./questions.ts";
+import { type FrontAsks, ofTenant, type SessionName } from "./questions.ts";
 
 export interface DeskParts {
   readonly executor: Executor;
@@ -18,9 +18,6 @@ export interface DeskParts {
   /** Writes a line of a front's log as it is. */
   readonly writeLine: (line: string) => void;
 }
-
-const ofTenant = ({ tenant }: { readonly tenant?: string | undefined }): ExecuteOptions =>
-  tenant === undefined ? {} : { tenant };
 
 function isLong({ stdout, stderr, value, files }: Result): boolean {
   return stdout.length + stderr.length + (value?.length ?? 0) > LONG_TEXT || Object.keys(files).length > 0;

@@ -16,6 +16,10 @@ export interface OfTenant {
   readonly tenant?: string;
 }
 
+/** The tenant of what has one, and nothing else of it. */
+export const ofTenant = ({ tenant }: { readonly tenant?: string | undefined }): OfTenant =>
+  tenant === undefined ? {} : { tenant };
+
 /** A session by its id, and which of those that had it one after another. */
 export interface SessionName extends OfTenant {
   readonly id: string;

@@ -14,7 +14,7 @@ import type {
 } from "../contract/session.ts";
 import { AsReady } from "../core/as-ready.ts";
 import { LONG_TEXT, type Channel } from "./channel.ts";
-import type { CoreAsks, FrontAsks, OfTenant, SessionName } from "./questions.ts";
+import { type CoreAsks, type FrontAsks, ofTenant, type SessionName } from "./questions.ts";
 
 export type ToCore = Channel<FrontAsks, CoreAsks>;
 
@@ -32,7 +32,6 @@ function isLong(calls: readonly Pick<Call, "source" | "stdin" | "files">[]): boo
   return length > LONG_TEXT * calls.length;
 }
 
-const ofTenant = ({ tenant }: SessionOptions): OfTenant => (tenant === undefined ? {} : { tenant });
 const withSignal = ({ signal }: Pick<SessionOptions, "signal">) => (signal === undefined ? {} : { signal });
 
 /** @throws SandboxError `queue_full` */

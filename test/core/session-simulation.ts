@@ -3,11 +3,10 @@
  * service drains. Everything follows from the seed.
  */
 import { SandboxError } from "../../src/contract/errors.ts";
-import { DEFAULT_LIMIT_POLICY } from "../../src/contract/limits.ts";
 import type { Result } from "../../src/contract/result.ts";
 import type { Session } from "../../src/contract/session.ts";
-import { LocalExecutor } from "../../src/core/local-executor.ts";
-import { counting, PYTHON, ROOMY, total } from "./builders.ts";
+import type { LocalExecutor } from "../../src/core/local-executor.ts";
+import { counting, executorOf, PYTHON, total } from "./builders.ts";
 import { FaultySessions } from "./faulty-sessions.ts";
 import { type Random, seeded } from "./faulty-engine.ts";
 import { settled, VirtualTime } from "./virtual-time.ts";
@@ -62,39 +61,25 @@ export class SessionSimulation {
     this.engine.rates = { fault: rate(1), silent: rate(0.3), died: rate(0.5), slow: rate(1) };
     const { observer, counts } = counting();
     this.#counts = counts;
-    let ids = 0;
-    this.#executor = new LocalExecutor({
-      engines: [this.engine],
+    this.#executor = executorOf(this.engine, {
       runtimes: [PYTHON],
-      limits: DEFAULT_LIMIT_POLICY,
-      queue: ROOMY,
       sessions: BOUNDS,
-      compiledBytesMax: 0,
       observer: {
         ...observer,
         sessionOpened: () => void this.#opened++,
         sessionEnded: () => void this.#ended++,
       },
-      version: "0",
-      runtimeVersion: () => "0",
       now: this.time.now,
-      newId: () => `new-${ids++}`,
     });
   }
 
   async run(): Promise<readonly string[]> {
-    this.time.install();
-    const lost = (reason: unknown): void => void this.problems.push(`unhandled rejection: ${String(reason)}`);
-    process.on("unhandledRejection", lost);
-    try {
+    await this.time.during(this.problems, async () => {
       void this.#executor.start();
       await this.time.advance(1);
       await this.#act();
       await this.#end();
-    } finally {
-      this.time.restore();
-      process.off("unhandledRejection", lost);
-    }
+    });
     this.#judge();
     return this.problems;
   }

@@ -5,10 +5,9 @@
 import type { Call } from "../../src/contract/call.ts";
 import { SandboxError } from "../../src/contract/errors.ts";
 import type { BatchItem } from "../../src/contract/executor.ts";
-import { DEFAULT_LIMIT_POLICY } from "../../src/contract/limits.ts";
 import type { Result } from "../../src/contract/result.ts";
-import { LocalExecutor } from "../../src/core/local-executor.ts";
-import { counting, NODE, PYTHON, SESSIONS, total } from "./builders.ts";
+import type { LocalExecutor } from "../../src/core/local-executor.ts";
+import { counting, executorOf, total } from "./builders.ts";
 import { type FaultRates, FaultyEngine, NO_FAULTS, type Random, seeded } from "./faulty-engine.ts";
 import { settled, VirtualTime } from "./virtual-time.ts";
 
@@ -87,28 +86,16 @@ export class Simulation {
     this.engine = new FaultyEngine(1 + Math.floor(this.random() * 4), this.random);
     this.engine.rates = randomRates(this.random);
     const tight = this.random() < 0.3;
-    let ids = 0;
-    this.executor = new LocalExecutor({
-      engines: [this.engine],
-      runtimes: [PYTHON, NODE],
-      limits: DEFAULT_LIMIT_POLICY,
+    this.executor = executorOf(this.engine, {
       queue: { callsMax: tight ? 4 : 1000, bytesMax: 1 << 24, batchCallsMax: 8 },
-      sessions: SESSIONS,
-      compiledBytesMax: 0,
       observer,
-      version: "0",
-      runtimeVersion: () => "0",
       now: this.time.now,
-      newId: () => `new-${ids++}`,
     });
   }
 
   /** Runs the schedule and tells what went wrong in it. */
   async run(): Promise<readonly string[]> {
-    this.time.install();
-    const lost = (reason: unknown): void => void this.problems.push(`unhandled rejection: ${String(reason)}`);
-    process.on("unhandledRejection", lost);
-    try {
+    await this.time.during(this.problems, async () => {
       let starting = true;
       this.executor.start().then(
         () => (starting = false),
@@ -124,10 +111,7 @@ export class Simulation {
       await this.#act();
       await this.#end();
       if (starting) this.problems.push("start neither resolved nor rejected");
-    } finally {
-      this.time.restore();
-      process.off("unhandledRejection", lost);
-    }
+    });
     this.#judge();
     return this.problems;
   }

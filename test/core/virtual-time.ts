@@ -62,6 +62,19 @@ export class VirtualTime {
     globalThis.clearTimeout = REAL.clearTimeout;
   }
 
+  /** Carries a schedule out on this time; a rejection that nobody handles meanwhile is one of its problems. */
+  async during(problems: string[], schedule: () => Promise<void>): Promise<void> {
+    const lost = (reason: unknown): void => void problems.push(`unhandled rejection: ${String(reason)}`);
+    this.install();
+    process.on("unhandledRejection", lost);
+    try {
+      await schedule();
+    } finally {
+      this.restore();
+      process.off("unhandledRejection", lost);
+    }
+  }
+
   /** Fires the timers that are due within `ms`, in order. */
   async advance(ms: number): Promise<void> {
     const untilMs = this.#nowMs + ms;
