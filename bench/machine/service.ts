@@ -59,8 +59,13 @@ export class Service {
     });
     const service = new Service(child, url, lines);
     await service.#until("become ready", () => service.#isReady());
-    if (settles) await service.#until("start all fork servers", () => service.#isSettled());
+    if (settles) await service.settled();
     return service;
+  }
+
+  /** Waits until no fork server is away. @throws Error with the end of its log when one stays away. */
+  settled(): Promise<void> {
+    return this.#until("start all fork servers", () => this.#isSettled());
   }
 
   /** Asks it to stop and gives its exit code, or null when it had to be killed. */

@@ -110,19 +110,11 @@ function kill(pid: number): boolean {
   }
 }
 
-/** Waits until no fork server is away, each of which has another to stand in for it. */
-async function untilAllStarted({ client }: Subject): Promise<void> {
-  for (;;) {
-    const { engines } = await client.describe();
-    if (engines.every(({ detail }) => (detail["fork_servers_away"] ?? "none") === "none")) return;
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-}
-
 async function measureFault(session: Session, subject: Subject, fault: Fault): Promise<Measure> {
   const rounds: number[] = [];
   for (const [index, pids] of fault.groups(subject).slice(0, session.size(20, 2)).entries()) {
-    await untilAllStarted(subject);
+    // Each has another to stand in for it.
+    await subject.service.settled();
     const killed = pids.filter(kill);
     if (killed.length === 0 && pids.length > 0) continue;
     rounds.push(await untilWhole(subject, `${fault.id}-${index}`));
@@ -152,7 +144,7 @@ export const recover: Suite = {
     try {
       const slots = (await slotsOf(service)).all / 2;
       const subject = { service, client, slots };
-      await untilAllStarted(subject);
+      await service.settled();
       for (const round of ["warm-up", "warm again"]) await untilWhole(subject, round);
       const measures: Measure[] = [];
       for (const fault of FAULTS) measures.push(await measureFault(session, subject, fault));
