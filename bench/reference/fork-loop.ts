@@ -1,7 +1,7 @@
 /** Drives fork_loop.py: for each import profile one process with the same modules as the service's fork server. */
 import { execFile } from "node:child_process";
 import fs from "node:fs";
-import os from "node:os";
+import os, { availableParallelism } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import type { Program } from "../../workload/mix.ts";
@@ -98,19 +98,22 @@ async function runProfile(
  * @param rounds runs of each distinct program for its warm figure.
  */
 export async function runForkLoop(order: readonly Program[], rounds: number): Promise<LoopResult> {
-  const warmMs = new Map<string, number>();
-  let calls = 0;
-  let elapsedMs = 0;
-  let cpuMs = 0;
-  let ownMs = 0;
+  const profiles: LoopResult[] = [];
   for (const [profile, members] of Map.groupBy(order, profileOf)) {
     const distinct = [...new Map(members.map((program) => [program.kind, program])).values()];
-    const result = await runProfile(profile, distinct, members, rounds);
-    calls += result.calls;
-    elapsedMs += result.elapsedMs;
-    cpuMs += result.cpuMs;
-    ownMs += result.ownMs;
-    for (const [kind, ms] of result.warmMs) warmMs.set(kind, ms);
+    profiles.push(await runProfile(profile, distinct, members, rounds));
   }
-  return { calls, elapsedMs, cpuMs, ownMs, warmMs };
+  const total = (pick: (one: LoopResult) => number) => profiles.reduce((all, one) => all + pick(one), 0);
+  return {
+    calls: total(({ calls }) => calls),
+    elapsedMs: total(({ elapsedMs }) => elapsedMs),
+    cpuMs: total(({ cpuMs }) => cpuMs),
+    ownMs: total(({ ownMs }) => ownMs),
+    warmMs: new Map(profiles.flatMap(({ warmMs }) => [...warmMs])),
+  };
+}
+
+/** The same loop once on every core at the same time, as the service has its slots on all of them. */
+export function runForkLoops(order: readonly Program[]): Promise<LoopResult[]> {
+  return Promise.all(Array.from({ length: availableParallelism() }, () => runForkLoop(order, 1)));
 }

@@ -38,6 +38,8 @@ export interface LoadResult {
   /** Of it, what the cgroups of its containers counted. Milliseconds. */
   readonly containersCpuMs: number | null;
   readonly samples: readonly Sample[];
+  /** 99th percentile of the event loop's lag over the load; null when it is not known. */
+  readonly lagMs: number | null;
 }
 
 export interface Curve {

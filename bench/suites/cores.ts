@@ -4,7 +4,7 @@
  */
 import { mixOf, take, TRIVIAL_PYTHON } from "../load/mixes.ts";
 import { sendClosed } from "../load/send.ts";
-import { scrape } from "../machine/prometheus.ts";
+import { parseMetrics, scrape } from "../machine/prometheus.ts";
 import type { Service } from "../machine/service.ts";
 import { measured, type LoadResult, type Measure } from "../results/schema.ts";
 import type { Transfer } from "../targets/native.ts";
@@ -74,8 +74,8 @@ interface Split {
 }
 
 async function readSplit(service: Service): Promise<Split> {
-  const metrics = await scrape(service.url);
-  const seconds = (name: string): number => metrics?.get(name) ?? Number.NaN;
+  const metrics = parseMetrics((await scrape(service.url)) ?? "");
+  const seconds = (name: string): number => metrics.get(name) ?? Number.NaN;
   return {
     core: seconds("process_cpu_seconds_total"),
     fronts: seconds("rollcall_front_cpu_seconds_total"),

@@ -1,6 +1,6 @@
 /** Point 1: what the service adds to the programs' own computing, against the bare fork loop. */
 import { createMix, lightPrograms, mixOf, take, type Planned } from "../load/mixes.ts";
-import { runForkLoop } from "../reference/fork-loop.ts";
+import { runForkLoop, runForkLoops, type LoopResult } from "../reference/fork-loop.ts";
 import { measured, type Measure } from "../results/schema.ts";
 import type { Target } from "../targets/target.ts";
 import { cpuPerCall, nativeTarget, saturate } from "./saturate.ts";
@@ -33,10 +33,12 @@ async function round(
   calls: readonly Planned[],
 ): Promise<Round> {
   const programs = calls.map(({ program }) => program);
-  const loop = await runForkLoop(programs, 1);
-  const ownMs = loop.ownMs / loop.calls;
+  const loops = await runForkLoops(programs);
+  const ofCall = (pick: (loop: LoopResult) => number) =>
+    sum(loops.map(pick)) / sum(loops.map((loop) => loop.calls));
+  const ownMs = ofCall((loop) => loop.ownMs);
+  const loopMs = ofCall((loop) => loop.cpuMs) - ownMs;
   const load = await saturate(session, group, target, calls);
-  const loopMs = loop.cpuMs / loop.calls - ownMs;
   const serviceMs = cpuPerCall(load) - ownMs;
   // Less than nothing is a failed measurement of one of them, not a good result.
   return { serviceMs, loopMs, ratio: serviceMs > 0 && loopMs > 0 ? serviceMs / loopMs : Number.NaN };

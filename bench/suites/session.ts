@@ -67,7 +67,7 @@ export async function measureLoad(
     target: target.name,
     recorded: recorder.report(),
     ...(before === null || after === null ? nothing : cpuBetweenLooks(before, after)),
-    samples: await sampler.stop(),
+    ...(await sampler.stop()),
   };
 }
 

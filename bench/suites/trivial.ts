@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import type { Program } from "../../workload/mix.ts";
 import { mixOf, take, TRIVIAL_JAVASCRIPT, TRIVIAL_PYTHON, TRIVIAL_SCIENTIFIC } from "../load/mixes.ts";
-import { runForkLoop } from "../reference/fork-loop.ts";
+import { runForkLoop, runForkLoops } from "../reference/fork-loop.ts";
 import { runIsolateLoop } from "../reference/processes.ts";
 import { measured, type LoadResult, type Measure } from "../results/schema.ts";
 import type { Target } from "../targets/target.ts";
@@ -22,9 +22,7 @@ interface Reference {
 async function forkLoop(program: Program, calls: number): Promise<Reference> {
   const order = Array.from({ length: calls }, () => program);
   const alone = await runForkLoop(order, 1);
-  const together = await Promise.all(
-    Array.from({ length: availableParallelism() }, () => runForkLoop(order, 1)),
-  );
+  const together = await runForkLoops(order);
   return {
     perSecond: (alone.calls * 1000) / alone.elapsedMs,
     cpuMs: alone.cpuMs / alone.calls,

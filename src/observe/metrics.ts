@@ -9,6 +9,7 @@ import type { ErrorCode } from "../contract/errors.ts";
 import type { CheckKind, VerdictName } from "../contract/verdict.ts";
 import type { ReplayEnd } from "../contract/wire.ts";
 import type { CallObserver, Observed } from "../core/observer.ts";
+import { createLagHistogram } from "./event-loop-lag.ts";
 import { createFrontMetrics, type FrontPresent } from "./front-metrics.ts";
 
 /** What the HTTP server tells of itself. */
@@ -165,11 +166,11 @@ function createGauges(
   });
 }
 
-/** A registry of its own, with the process's metrics (event-loop lag included) beside Rollcall's. */
+/** A registry of its own, with the process's metrics beside Rollcall's. */
 export function createMetrics(): Metrics {
   const register = new Registry();
-  // Among these are nodejs_eventloop_lag_*, read from perf_hooks.monitorEventLoopDelay and reset at each scrape.
   collectDefaultMetrics({ register });
+  createLagHistogram(register);
   const family = createFamilies(register);
   let observedSource: (() => Observed) | null = null;
   let httpSource: Parameters<HttpObserver["watchHttp"]>[0] | null = null;

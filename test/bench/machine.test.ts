@@ -7,7 +7,7 @@ import { readContainersCpuMs } from "../../bench/machine/cgroup-cpu.ts";
 import { findProcesses, readTree } from "../../bench/machine/cpu.ts";
 import { describeMachine } from "../../bench/machine/description.ts";
 import { moduleFile, PACKAGE_ROOT } from "../../bench/machine/place.ts";
-import { parseMetrics } from "../../bench/machine/prometheus.ts";
+import { parseBuckets, parseMetrics, quantileOfBuckets } from "../../bench/machine/prometheus.ts";
 import { cpuBetweenLooks } from "../../bench/suites/session.ts";
 import { startSampler } from "../../bench/machine/sampler.ts";
 
@@ -65,10 +65,29 @@ test("metrics are summed over their labels", () => {
   ]);
 });
 
+test("of a histogram a share is found", () => {
+  const text =
+    'a_bucket{le="0.01"} 98\na_bucket{le="0.05"} 99\na_bucket{le="+Inf"} 100\na_sum 1\nb_bucket{le="1"} 7\n';
+  const buckets = parseBuckets(text, "a");
+  expect(buckets).toEqual([
+    { atMost: 0.01, count: 98 },
+    { atMost: 0.05, count: 1 },
+    { atMost: Number.POSITIVE_INFINITY, count: 1 },
+  ]);
+  expect([0.5, 0.98, 0.99, 1].map((share) => quantileOfBuckets(buckets, share))).toEqual([
+    0.01,
+    0.01,
+    0.05,
+    Number.POSITIVE_INFINITY,
+  ]);
+  expect(quantileOfBuckets(parseBuckets(text, "c"), 0.99)).toBeNaN();
+});
+
 test("a sampler of nothing that it can see says so", async () => {
   const sampler = await startSampler({ pid: null, metricsUrl: null });
-  const samples = await sampler.stop();
+  const { samples, lagMs } = await sampler.stop();
   expect(samples).toHaveLength(1);
+  expect(lagMs).toBeNull();
   expect(samples[0]).toMatchObject({ busyCores: null, rssBytes: null, queuedCalls: null });
 });
 

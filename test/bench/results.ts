@@ -66,6 +66,7 @@ export function resultFile(measures: readonly Measure[]): ResultFile {
             recorded: recorder.report(),
             cpuMs: 100,
             containersCpuMs: null,
+            lagMs: 4,
             samples: [
               { atMs: 0, ...sample },
               { atMs: 1000, ...sample },

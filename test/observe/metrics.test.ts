@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { createLog, prettyLine } from "../../src/observe/log.ts";
 import { createMetrics } from "../../src/observe/metrics.ts";
@@ -83,4 +84,15 @@ test("the log is JSON, or a line for people", () => {
   expect(prettyLine('{"level":50,"time":0,"msg":"x","err":{"stack":"Error: y\\n at z"}}')).toBe(
     "00:00:00.000 ERROR x\nError: y\n at z\n",
   );
+});
+
+test("a standstill of the event loop counts for each look that it made late", async () => {
+  const metrics = createMetrics();
+  const until = performance.now() + 200;
+  while (performance.now() < until);
+  await sleep(50);
+  const text = await metrics.text();
+  const count = (end: string): number =>
+    Number(new RegExp(`^rollcall_event_loop_lag_seconds_${end} (\\d+)$`, "m").exec(text)?.[1]);
+  expect(count("count") - count('bucket{le="0.1"}')).toBeGreaterThanOrEqual(8);
 });
