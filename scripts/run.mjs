@@ -2,7 +2,7 @@
 /**
  * Runs a TypeScript entry of this repository on a fresh clone: `node scripts/run.mjs <entry.ts> [arguments]`.
  *
- * Works under any Node from 18 on and needs no package. It first makes sure of what the entry needs, each
+ * Works under any Node from 20 on and needs no package. It first makes sure of what the entry needs, each
  * step once (see `bootstrap/`), says on stderr what it does and how long that took, and then starts the
  * entry under Node 24. When everything is there it says nothing and adds the start of one Node process.
  */
@@ -20,7 +20,7 @@ import { systemStep } from "./bootstrap/system.mjs";
 
 /** Entries that start no sandbox, and the verbs of src/main.ts that start none. */
 const ENTRIES_WITHOUT_SANDBOX = new Set(["scripts/check.ts", "scripts/build.ts"]);
-const VERBS_WITHOUT_SANDBOX = new Set(["engine", "doctor", "config", "help", "version"]);
+const VERBS_WITHOUT_SANDBOX = new Set(["engine", "simulate", "view", "doctor", "config", "help", "version"]);
 
 /** Whether the entry is going to start Python sandboxes. */
 function needsSandbox(entry, args) {
