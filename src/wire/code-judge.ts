@@ -5,9 +5,8 @@
  */
 import { randomUUID } from "node:crypto";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { Call } from "../contract/call.ts";
 import { SandboxError } from "../contract/errors.ts";
-import type { ExecuteOptions, Executor } from "../contract/executor.ts";
+import type { ExecuteOptions } from "../contract/executor.ts";
 import type { Outcome } from "../contract/outcome.ts";
 import type { Result } from "../contract/result.ts";
 import type { Verdict } from "../contract/verdict.ts";
@@ -22,6 +21,7 @@ import {
   type Adapter,
   type WireParts,
 } from "./adapter.ts";
+import { type Program, runPrograms } from "./code-judge-batch.ts";
 import { callOf, readModules } from "./code-judge-call.ts";
 import { type ReplayOptions, Replaying } from "./code-judge-replaying.ts";
 import * as body from "./fastapi.ts";
@@ -160,70 +160,14 @@ interface Judge {
   readonly replaying: Replaying;
 }
 
-/** The place in the batch of the one call that is at fault for a refusal, or -1. */
-function placeAtFault(error: unknown): number {
-  if (!(error instanceof SandboxError) || error.fault !== "caller") return -1;
-  return Number(/^\/calls\/(\d+)\//.exec(error.path ?? "")?.[1] ?? -1);
-}
-
-/** Results of the calls in their order; null for one that can be no call, which keeps no other from its run. */
-async function runAll(
-  calls: readonly Call[],
-  executor: Executor,
-  options: ExecuteOptions,
-): Promise<(Result | null)[]> {
-  const results: (Result | null)[] = calls.map(() => null);
-  const places = calls.map((_, place) => place);
-  while (places.length > 0) {
-    try {
-      const accepted = places.map((place) => calls[place] as Call);
-      for await (const { index, result } of await executor.executeBatch(accepted, options))
-        results[places[index] as number] = result;
-      return results;
-    } catch (error) {
-      const place = placeAtFault(error);
-      if (place < 0) throw error;
-      places.splice(place, 1);
-    }
-  }
-  return results;
-}
-
-/** The same for submissions, some of which are answered by a fork of what ran their earlier cells before. */
-async function runSubmissions(
-  submissions: readonly Submission[],
-  parts: WireParts,
-  judge: Judge,
-  options: ExecuteOptions,
-): Promise<(Result | null)[]> {
-  const programs = submissions.map((submission) => {
-    const call = callOf(submission, judge.wallMs, judge.modules);
-    const alone = call.runtime === "python" && call.stdin === undefined && call.files === undefined;
-    return { call, replay: alone ? judge.replaying.consider(submission.solution, options.tenant) : null };
-  });
-  const asTheyCame = programs.filter(({ replay }) => (replay?.answer ?? null) === null);
-  const [plain, answered] = await Promise.all([
-    runAll(
-      asTheyCame.map(({ call }) => call),
-      parts.executor,
-      options,
-    ),
-    Promise.all(programs.map(async ({ replay }) => replay?.answer?.(options) ?? null)),
-  ]);
-  const left = programs.filter(({ replay }, index) => replay?.answer && answered[index] === null);
-  const late = await runAll(
-    left.map(({ call }) => call),
-    parts.executor,
-    options,
-  );
-  const ran = new Map(
-    [...asTheyCame, ...left].map((program, index) => [program, [...plain, ...late][index]]),
-  );
-  return programs.map((program, index) => {
-    const result = ran.get(program) ?? null;
-    if (result !== null) program.replay?.ranAsItCame(result);
-    return result ?? answered[index] ?? null;
-  });
+function programOf(
+  submission: Submission,
+  { wallMs: wall, modules, replaying }: Judge,
+  tenant: string | undefined,
+): Program {
+  const call = callOf(submission, wall, modules);
+  const isAlone = call.runtime === "python" && call.stdin === undefined && call.files === undefined;
+  return { call, replay: isAlone ? replaying.consider(submission.solution, tenant) : null };
 }
 
 const { answerLengthMax } = VERIFICATION_BOUNDS;
@@ -280,7 +224,8 @@ async function judgeAll(
   options: ExecuteOptions,
 ): Promise<SubmissionResult[]> {
   const runnable = submissions.filter(({ type }) => type !== "math");
-  const results = await runSubmissions(runnable, parts, judge, options);
+  const programs = runnable.map((submission) => programOf(submission, judge, options.tenant));
+  const results = await runPrograms(programs, parts.executor, options);
   const mathResults = await judgeMath(submissions, parts, judge, options);
   const resultOf = new Map(runnable.map((submission, index) => [submission, results[index]]));
   return submissions.map((submission) => {
