@@ -122,7 +122,7 @@ async function mcp(config: Config): Promise<number> {
   try {
     const wallMsMax = config.limits.ceiling.wall_ms;
     const wallMs = Math.min(config.wire.mcp.wallMs, wallMsMax);
-    await serveMcpStdio({ executor, wallMs, wallMsMax, options: {} }, stop.signal);
+    await serveMcpStdio({ wallMs, wallMsMax }, { executor, options: {} }, stop.signal);
   } finally {
     await executor.close();
   }

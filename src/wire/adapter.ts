@@ -4,7 +4,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { CALL_BOUNDS } from "../contract/call.ts";
-import type { ErrorCode, SandboxError } from "../contract/errors.ts";
+import { type ErrorCode, SandboxError } from "../contract/errors.ts";
 import type { ExecuteOptions, Executor } from "../contract/executor.ts";
 import type { LimitPolicy } from "../contract/limits.ts";
 import type { Result } from "../contract/result.ts";
@@ -57,6 +57,11 @@ const NOT_NOW: ReadonlySet<ErrorCode> = new Set([
 
 export function isOverload(error: SandboxError): boolean {
   return NOT_NOW.has(error.code);
+}
+
+/** For a run that says nothing about its program: its request is answered as one that came when the service drained. */
+export function notCarriedOut({ detail }: Pick<Result, "detail">): SandboxError {
+  return new SandboxError("draining", detail ?? "the call was not carried out to its end");
 }
 
 /** Seconds to the microsecond. */

@@ -49,35 +49,47 @@ function runTogether(calls: readonly Call[], executor: Executor, options: Execut
 }
 
 /**
- * Results in the order of the programs; null for one that can be no call.
- * @throws SandboxError when one of them cannot be carried out now; the others are then cancelled and have ended.
+ * Does works at once and gives what each came to.
+ * @throws what the first that failed threw; the others are then cancelled and have ended.
  */
-export async function runPrograms(
+export async function atOnce<Works extends readonly Promise<unknown>[] | []>(
+  options: ExecuteOptions,
+  start: (options: ExecuteOptions) => Works,
+): Promise<{ -readonly [Index in keyof Works]: Awaited<Works[Index]> }> {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([failed.signal, options.signal].filter((one) => one !== undefined));
+  const works = start({ ...options, signal });
+  try {
+    return await Promise.all(works);
+  } catch (error) {
+    failed.abort();
+    await Promise.allSettled(works);
+    throw error;
+  }
+}
+
+/**
+ * Results in the order of the programs; null for one that can be no call.
+ * @throws SandboxError when one of them cannot be carried out now.
+ */
+export function runPrograms(
   programs: readonly Program[],
   executor: Executor,
   options: ExecuteOptions,
 ): Promise<(Result | null)[]> {
-  const failed = new AbortController();
-  const signal = AbortSignal.any([failed.signal, options.signal].filter((one) => one !== undefined));
-  const cancellable = { ...options, signal };
-  const together = programs.filter(({ replay }) => !replay?.answer);
-  const calls = together.map(({ call }) => call);
-  const runs = new Map(
-    runTogether(calls, executor, cancellable).map((run, index) => [together[index] as Program, run]),
-  );
-  const flows = programs.map(async (program): Run => {
-    const { call, replay } = program;
-    const answered = (await replay?.answer?.(cancellable)) ?? null;
-    if (answered !== null) return answered;
-    const result = await (runs.get(program) ?? runTogether([call], executor, cancellable)[0] ?? null);
-    if (result !== null) replay?.ranAsItCame(result);
-    return result;
+  return atOnce(options, (cancellable) => {
+    const together = programs.filter(({ replay }) => !replay?.answer);
+    const calls = together.map(({ call }) => call);
+    const runs = new Map(
+      runTogether(calls, executor, cancellable).map((run, index) => [together[index] as Program, run]),
+    );
+    return programs.map(async (program): Run => {
+      const { call, replay } = program;
+      const answered = (await replay?.answer?.(cancellable)) ?? null;
+      if (answered !== null) return answered;
+      const result = await (runs.get(program) ?? runTogether([call], executor, cancellable)[0] ?? null);
+      if (result !== null) replay?.ranAsItCame(result);
+      return result;
+    });
   });
-  try {
-    return await Promise.all(flows);
-  } catch (error) {
-    failed.abort();
-    await Promise.allSettled(flows);
-    throw error;
-  }
 }

@@ -5,7 +5,6 @@
  */
 import { randomUUID } from "node:crypto";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { SandboxError } from "../contract/errors.ts";
 import type { ExecuteOptions } from "../contract/executor.ts";
 import type { Outcome } from "../contract/outcome.ts";
 import type { Result } from "../contract/result.ts";
@@ -17,15 +16,16 @@ import {
   endedInRun,
   inSeconds,
   isOverload,
+  notCarriedOut,
   wallMs,
   type Adapter,
   type WireParts,
 } from "./adapter.ts";
-import { type Program, runPrograms } from "./code-judge-batch.ts";
+import { atOnce, type Program, runPrograms } from "./code-judge-batch.ts";
 import { callOf, readModules } from "./code-judge-call.ts";
 import { type ReplayOptions, Replaying } from "./code-judge-replaying.ts";
 import * as body from "./fastapi.ts";
-import { firstCharacters, strip } from "./python-text.ts";
+import { firstCharacters, MEMORY_ERROR, strip } from "./python-text.ts";
 
 export interface CodeJudgeOptions {
   /** Wall time of a submission. Milliseconds. */
@@ -85,7 +85,6 @@ const BatchSubmission = body.model({
 
 /** What the original's time limit prints before it ends a program. */
 const SUICIDE = "Suicide from timeout.\n";
-const MEMORY_ERROR = "MemoryError\n";
 
 function notRun(submission: Submission, reason: Reason): SubmissionResult {
   return {
@@ -109,7 +108,6 @@ function stderrOf(result: Result, options: CodeJudgeOptions): string {
     const line = `TimeoutError: the program did not end within ${inSeconds(options.wallMs)} s\n`;
     return firstCharacters(stderr, Math.max(0, cap - line.length)) + line;
   }
-  // The original's programs get a MemoryError where ours are ended by the kernel.
   const killed = outcome === "memory_limit" && !stderr.endsWith(MEMORY_ERROR);
   return firstCharacters(killed ? stderr + MEMORY_ERROR : stderr, cap);
 }
@@ -133,7 +131,7 @@ function submissionResult(
   options: CodeJudgeOptions,
 ): SubmissionResult {
   const reason = REASON[result.outcome];
-  if (reason === "overload") throw new SandboxError("draining", result.detail ?? "the call was given up");
+  if (reason === "overload") throw notCarriedOut(result);
   if (reason === "internal_error") return notRun(submission, reason);
   if (!endedInRun(result)) return notCompiled(submission, result, options);
   const isTimeout = reason === "worker_timeout";
@@ -179,8 +177,9 @@ function verificationOf({ solution, expected_output }: Submission, wall_ms: numb
 }
 
 /** @throws SandboxError for what says nothing about the answer and is worth another try. */
-function mathResult(submission: Submission, { verdict, outcome, usage, detail }: Verdict): SubmissionResult {
-  if (outcome === "cancelled") throw new SandboxError("draining", detail ?? "the check was given up");
+function mathResult(submission: Submission, checked: Verdict): SubmissionResult {
+  const { verdict, outcome, usage, detail } = checked;
+  if (outcome === "cancelled") throw notCarriedOut(checked);
   if (verdict === "excluded") return notRun(submission, "internal_error");
   const isTimeout = outcome !== null && REASON[outcome] === "worker_timeout";
   return {
@@ -225,8 +224,10 @@ async function judgeAll(
 ): Promise<SubmissionResult[]> {
   const runnable = submissions.filter(({ type }) => type !== "math");
   const programs = runnable.map((submission) => programOf(submission, judge, options.tenant));
-  const results = await runPrograms(programs, parts.executor, options);
-  const mathResults = await judgeMath(submissions, parts, judge, options);
+  const [results, mathResults] = await atOnce(options, (cancellable) => [
+    runPrograms(programs, parts.executor, cancellable),
+    judgeMath(submissions, parts, judge, cancellable),
+  ]);
   const resultOf = new Map(runnable.map((submission, index) => [submission, results[index]]));
   return submissions.map((submission) => {
     const judged = mathResults.get(submission);

@@ -2,10 +2,9 @@
 import { constants } from "node:os";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Call, RuntimeId } from "../contract/call.ts";
-import { SandboxError } from "../contract/errors.ts";
 import type { Outcome } from "../contract/outcome.ts";
 import type { Result } from "../contract/result.ts";
-import { during, isOverload, wallMs, type Adapter, type WireParts } from "./adapter.ts";
+import { during, isOverload, notCarriedOut, wallMs, type Adapter, type WireParts } from "./adapter.ts";
 
 export interface DifySandboxOptions {
   /** Wall time of a program. Milliseconds. */
@@ -106,7 +105,7 @@ async function run(
   const result = await during(parts, request, reply, (execute) => parts.executor.execute(call, execute));
   const detail = DETAIL[result.outcome];
   if (typeof detail === "string") return success(dataOf(result, detail));
-  if (detail.code === -503) throw new SandboxError("draining", result.detail ?? "the call was given up");
+  if (detail.code === -503) throw notCarriedOut(result);
   return failure(detail.code, result.detail ?? "the sandbox failed");
 }
 

@@ -3,19 +3,23 @@
  * a program did is a tool's result, `isError` when it did not end well; so is what could not be carried out.
  */
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
-import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
+import { ListToolsRequestSchema, type CallToolResult, type Tool } from "@modelcontextprotocol/sdk/types.js";
+import { AjvJsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/ajv";
 import { z } from "zod";
 import { SandboxError } from "../contract/errors.ts";
 import type { ExecuteOptions, Executor } from "../contract/executor.ts";
 import type { Outcome } from "../contract/outcome.ts";
 import type { Result } from "../contract/result.ts";
 
-export interface ToolParts {
-  readonly executor: Executor;
+export interface ToolLimits {
   /** Wall time of a call that asks for none, and the most that it may ask for. Milliseconds. */
   readonly wallMs: number;
   readonly wallMsMax: number;
-  /** For whom the calls are, and when they are given up. */
+}
+
+/** Who does the work of tools, for whom it is, and when it is given up. */
+export interface ToolParts {
+  readonly executor: Executor;
   readonly options: ExecuteOptions;
 }
 
@@ -61,10 +65,43 @@ async function told(work: () => Promise<CallToolResult>): Promise<CallToolResult
   }
 }
 
+interface Offer {
+  /** As `tools/list` has it. */
+  readonly listed: Tool;
+  readonly register: (server: McpServer, parts: ToolParts) => void;
+}
+
+/** Schemas are made once: the first use of one compiles it. */
+function tool<Schema extends z.ZodObject>(
+  name: string,
+  about: { readonly title: string; readonly description: string; readonly inputSchema: Schema },
+  answer: (args: z.infer<Schema>, parts: ToolParts) => Promise<CallToolResult>,
+): Offer {
+  const schema = z.toJSONSchema(about.inputSchema, { target: "draft-7", io: "input" });
+  return {
+    listed: {
+      ...about,
+      name,
+      inputSchema: schema as Tool["inputSchema"],
+      execution: { taskSupport: "forbidden" },
+    },
+    register(server, { executor, options }) {
+      server.registerTool<z.ZodObject, z.ZodObject>(name, about, (args, { signal }) =>
+        told(() => answer(args as z.infer<Schema>, { executor, options: withSignal(options, signal) })),
+      );
+    },
+  };
+}
+
 const code = z.string().describe("The source to run.");
 const sessionId = z.string().describe("Id of an open session.");
 
-function programTools(server: McpServer, { executor, options, wallMs, wallMsMax }: ToolParts): void {
+const PROGRAM_TOOLS = [
+  ["run_python", "python", "Python"],
+  ["run_javascript", "javascript", "JavaScript"],
+] as const;
+
+function programTools({ wallMs, wallMsMax }: ToolLimits): Offer[] {
   const timeout_ms = z
     .number()
     .int()
@@ -73,83 +110,81 @@ function programTools(server: McpServer, { executor, options, wallMs, wallMsMax 
     .optional()
     .describe(`Wall time after which the program is ended. Milliseconds. Default: ${wallMs}.`);
   const stdin = z.string().optional().describe("Standard input. Default: empty.");
+  const inputSchema = z.object({ code, stdin, timeout_ms });
   const kept = "Nothing is kept for the next call.";
-  for (const [name, runtime, language] of [
-    ["run_python", "python", "Python"],
-    ["run_javascript", "javascript", "JavaScript"],
-  ] as const) {
-    server.registerTool(
+  return PROGRAM_TOOLS.map(([name, runtime, language]) =>
+    tool(
       name,
       {
         title: `Run ${language}`,
         description: `Runs a ${language} program in a sandbox without network and returns what it prints, and the value of a last expression. ${kept}`,
-        inputSchema: { code, stdin, timeout_ms },
+        inputSchema,
       },
-      (args, { signal }) =>
-        told(async () => {
-          const limits = { wall_ms: args.timeout_ms ?? wallMs };
-          const input = args.stdin === undefined ? {} : { stdin: args.stdin };
-          const call = { runtime, source: args.code, mode: "cell", limits, ...input } as const;
-          return answerOf(await executor.execute(call, withSignal(options, signal)));
-        }),
-    );
-  }
+      async (args, { executor, options }) => {
+        const limits = { wall_ms: args.timeout_ms ?? wallMs };
+        const input = args.stdin === undefined ? {} : { stdin: args.stdin };
+        const call = { runtime, source: args.code, mode: "cell", limits, ...input } as const;
+        return answerOf(await executor.execute(call, options));
+      },
+    ),
+  );
 }
 
-function sessionTools(server: McpServer, { executor, options, wallMs, wallMsMax }: ToolParts): void {
-  const find = (id: string) => executor.findSession(id, options);
-  server.registerTool(
-    "open_session",
-    {
-      title: "Open a session",
-      description: "Opens a live interpreter that keeps variables between calls. Returns its id.",
-      inputSchema: { language: z.enum(["python", "javascript"]).default("python") },
-    },
-    ({ language }, { signal }) =>
-      told(async () =>
-        text((await executor.openSession({ runtime: language }, withSignal(options, signal))).id),
-      ),
-  );
-  server.registerTool(
-    "run_in_session",
-    {
-      title: "Run in a session",
-      description: "Runs a cell in a session and returns what it prints and the value of a last expression.",
-      inputSchema: {
-        session_id: sessionId,
-        code,
-        timeout_ms: z.number().int().min(1).max(wallMsMax).optional(),
+function sessionTools({ wallMs, wallMsMax }: ToolLimits): Offer[] {
+  return [
+    tool(
+      "open_session",
+      {
+        title: "Open a session",
+        description: "Opens a live interpreter that keeps variables between calls. Returns its id.",
+        inputSchema: z.object({ language: z.enum(["python", "javascript"]).default("python") }),
       },
-    },
-    (args, { signal }) =>
-      told(async () => {
+      async ({ language }, { executor, options }) =>
+        text((await executor.openSession({ runtime: language }, options)).id),
+    ),
+    tool(
+      "run_in_session",
+      {
+        title: "Run in a session",
+        description:
+          "Runs a cell in a session and returns what it prints and the value of a last expression.",
+        inputSchema: z.object({
+          session_id: sessionId,
+          code,
+          timeout_ms: z.number().int().min(1).max(wallMsMax).optional(),
+        }),
+      },
+      async (args, { executor, options }) => {
         const call = { source: args.code, limits: { wall_ms: args.timeout_ms ?? wallMs } };
-        const session = await find(args.session_id);
-        return answerOf(await session.execute(call, withSignal(options, signal)));
-      }),
-  );
-  server.registerTool(
-    "fork_session",
-    {
-      title: "Fork a session",
-      description: "Makes a new session that begins where this one stands. Returns its id.",
-      inputSchema: { session_id: sessionId },
-    },
-    (args) =>
-      told(async () => {
-        const forks = await (await find(args.session_id)).fork();
+        const session = await executor.findSession(args.session_id, options);
+        return answerOf(await session.execute(call, options));
+      },
+    ),
+    tool(
+      "fork_session",
+      {
+        title: "Fork a session",
+        description: "Makes a new session that begins where this one stands. Returns its id.",
+        inputSchema: z.object({ session_id: sessionId }),
+      },
+      async ({ session_id }, { executor, options }) => {
+        const forks = await (await executor.findSession(session_id, options)).fork();
         return text(forks.map(({ id }) => id).join("\n"));
-      }),
-  );
-  server.registerTool(
-    "close_session",
-    { title: "Close a session", description: "Ends a session.", inputSchema: { session_id: sessionId } },
-    (args) =>
-      told(async () => {
-        await (await find(args.session_id)).close();
+      },
+    ),
+    tool(
+      "close_session",
+      {
+        title: "Close a session",
+        description: "Ends a session.",
+        inputSchema: z.object({ session_id: sessionId }),
+      },
+      async ({ session_id }, { executor, options }) => {
+        await (await executor.findSession(session_id, options)).close();
         return text("closed");
-      }),
-  );
+      },
+    ),
+  ];
 }
 
 function withSignal(options: ExecuteOptions, signal: AbortSignal): ExecuteOptions {
@@ -159,10 +194,21 @@ function withSignal(options: ExecuteOptions, signal: AbortSignal): ExecuteOption
   };
 }
 
-/** A server with the tools, to be connected to one transport. */
-export function createMcpServer(parts: ToolParts): McpServer {
-  const server = new McpServer({ name: "rollcall", version: "1" });
-  programTools(server, parts);
-  sessionTools(server, parts);
-  return server;
+/** Looks at what a client answers to a question of a tool, and no tool here asks one: servers share it, for it takes long to make. */
+const jsonSchemaValidator = new AjvJsonSchemaValidator();
+
+/**
+ * Makes servers with the tools, each to be connected to one transport. Over HTTP there is one for each request, so what
+ * does not depend on the request is made once.
+ */
+export function mcpServers(limits: ToolLimits): (parts: ToolParts) => McpServer {
+  const offers = [...programTools(limits), ...sessionTools(limits)];
+  const tools = offers.map(({ listed }) => listed);
+  return (parts) => {
+    const server = new McpServer({ name: "rollcall", version: "1" }, { jsonSchemaValidator });
+    for (const { register } of offers) register(server, parts);
+    // The server's own answer converts every schema each time.
+    server.server.setRequestHandler(ListToolsRequestSchema, () => ({ tools }));
+    return server;
+  };
 }

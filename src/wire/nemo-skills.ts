@@ -6,14 +6,13 @@
  * nothing about a program is 502.
  */
 import type { Call } from "../contract/call.ts";
-import { SandboxError } from "../contract/errors.ts";
 import type { ExecuteOptions } from "../contract/executor.ts";
 import type { Outcome } from "../contract/outcome.ts";
 import type { Result } from "../contract/result.ts";
-import { during, isOverload, wallMs, type Adapter, type WireParts } from "./adapter.ts";
+import { during, notCarriedOut, wallMs, type Adapter, type WireParts } from "./adapter.ts";
 import * as body from "./fastapi.ts";
 import { namedSessions, type NamedSessions } from "./named-sessions.ts";
-import { firstCharacters, stripEnd } from "./python-text.ts";
+import { firstCharacters, MEMORY_ERROR, stripEnd } from "./python-text.ts";
 
 /** `gone`: nobody's program is told of, the client is to come again. */
 const TOLD_AS: Readonly<Record<Outcome, "completed" | "error" | "timeout" | "gone">> = {
@@ -49,13 +48,11 @@ interface Answer {
 }
 
 const timedOut = (timeout: number): string => `Execution timed out after ${timeout} seconds\n`;
-const MEMORY_ERROR = "MemoryError\n";
 
 /** @throws SandboxError for what says nothing about the program. */
 function statusOf(result: Result): Answer["process_status"] {
   const told = TOLD_AS[result.outcome];
-  if (told === "gone")
-    throw new SandboxError("draining", result.detail ?? "the call was not carried out to its end");
+  if (told === "gone") throw notCarriedOut(result);
   return told;
 }
 
@@ -182,8 +179,7 @@ export function nemoSkills(): Adapter {
       });
     },
     sendError(error, reply) {
-      const again = isOverload(error) || error.retryable;
-      body.sendFastapiError(error, reply, again ? 502 : error.status);
+      body.sendFastapiError(error, reply, error.retryable ? 502 : error.status);
     },
   };
 }

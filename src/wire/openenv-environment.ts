@@ -10,7 +10,7 @@ import type { Outcome } from "../contract/outcome.ts";
 import type { Result } from "../contract/result.ts";
 import type { Session } from "../contract/session.ts";
 import { wallMs } from "./adapter.ts";
-import { firstCharacters, strip } from "./python-text.ts";
+import { firstCharacters, MEMORY_ERROR, strip } from "./python-text.ts";
 
 export interface Observed {
   readonly observation: { readonly stdout: string; readonly stderr: string; readonly exit_code: number };
@@ -103,7 +103,7 @@ function observationOf(result: Result, wall: number): Observed["observation"] {
   const last = {
     output: "",
     timeout: `Code execution exceeded the maximum execution time of ${wall / 1000} seconds\n`,
-    memory: "MemoryError\n",
+    memory: MEMORY_ERROR,
     limit: `${result.detail ?? `the step ended with ${result.outcome}`}\n`,
   }[told];
   // As there, what a program printed before it failed is not shown.

@@ -9,7 +9,7 @@ import type { WebSocket } from "@fastify/websocket";
 import { CALL_BOUNDS } from "../contract/call.ts";
 import { SandboxError } from "../contract/errors.ts";
 import type { ExecuteOptions } from "../contract/executor.ts";
-import { during, isOverload, type Adapter, type WireParts } from "./adapter.ts";
+import { during, type Adapter, type WireParts } from "./adapter.ts";
 import * as body from "./fastapi.ts";
 import { openEnvironment, type Environment } from "./openenv-environment.ts";
 
@@ -245,7 +245,7 @@ export function openenv({ wallMs: wall }: OpenenvOptions): Adapter {
       });
     },
     sendError(error, reply) {
-      body.sendFastapiError(error, reply, isOverload(error) || error.retryable ? 503 : error.status);
+      body.sendFastapiError(error, reply, error.retryable ? 503 : error.status);
     },
   };
 }

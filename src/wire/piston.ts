@@ -12,6 +12,7 @@ import {
   endedInRun,
   isOverload,
   memoryBytes,
+  notCarriedOut,
   type Adapter,
   type WireParts,
 } from "./adapter.ts";
@@ -197,7 +198,7 @@ function messageOf(result: Result, status: Exclude<Status, "XX">): string | null
 /** @throws SandboxError for what says nothing about the program. */
 function statusOf(result: Result): Exclude<Status, "XX"> {
   const status = STATUS[result.outcome];
-  if (status === "overload") throw new SandboxError("draining", result.detail ?? "the call was given up");
+  if (status === "overload") throw notCarriedOut(result);
   if (status === "XX") throw new SandboxError("internal", result.detail ?? "the sandbox failed");
   if (status === "RE" && result.exit_code === null) return "SG";
   return status === "OL" && result.truncated.stdout === 0 ? "EL" : status;

@@ -1,4 +1,7 @@
-/** Texts as Python counts and strips them. */
+/** Texts as Python has, counts and strips them. */
+
+/** Last line of a program's stderr where the original's programs meet their memory limit by an exception; ours the kernel ends. */
+export const MEMORY_ERROR = "MemoryError\n";
 
 /** The first characters of a text as Python counts them: a character beyond the basic plane is one. */
 export function firstCharacters(text: string, count: number): string {

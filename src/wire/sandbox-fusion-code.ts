@@ -4,11 +4,10 @@
  */
 import { constants } from "node:os";
 import type { Call, RuntimeId } from "../contract/call.ts";
-import { SandboxError } from "../contract/errors.ts";
 import type { LimitPolicy } from "../contract/limits.ts";
 import type { Outcome } from "../contract/outcome.ts";
 import type { CollectedFile, Result } from "../contract/result.ts";
-import { compileMs, endedInRun, inSeconds, memoryBytes, wallMs } from "./adapter.ts";
+import { compileMs, endedInRun, inSeconds, memoryBytes, notCarriedOut, wallMs } from "./adapter.ts";
 import * as body from "./fastapi.ts";
 
 export interface SandboxFusionOptions {
@@ -130,7 +129,7 @@ function returnCode({ exit_code, signal }: Result): number | null {
 /** @throws SandboxError for what says nothing about the program and is worth another try. */
 export function commandResult(result: Result): CommandResult {
   const status = STATUS[result.outcome];
-  if (status === "overload") throw new SandboxError("draining", result.detail ?? "the call was given up");
+  if (status === "overload") throw notCarriedOut(result);
   const { stdout, stderr, usage } = result;
   if (status === "Error")
     return {

@@ -7,10 +7,10 @@ import { SandboxError } from "../contract/errors.ts";
 import type { ExecuteOptions } from "../contract/executor.ts";
 import type { Outcome } from "../contract/outcome.ts";
 import type { Result } from "../contract/result.ts";
-import { during, isOverload, wallMs, type Adapter, type WireParts } from "./adapter.ts";
+import { during, notCarriedOut, wallMs, type Adapter, type WireParts } from "./adapter.ts";
 import * as body from "./fastapi.ts";
 import { namedSessions, type NamedSessions } from "./named-sessions.ts";
-import { firstCharacters, strip } from "./python-text.ts";
+import { firstCharacters, MEMORY_ERROR, strip } from "./python-text.ts";
 
 export interface VerlToolOptions {
   /** Wall time of an action. Milliseconds. */
@@ -94,13 +94,13 @@ function programIn(text: string): Found | null {
 /** @throws SandboxError for what says nothing about the program. */
 function textOf(result: Result, wall: number): string {
   const told = TOLD_AS[result.outcome];
-  if (told === "gone") throw new SandboxError("draining", result.detail ?? "the call was given up");
+  if (told === "gone") throw notCarriedOut(result);
   const value = result.value === null ? "" : `${result.value}\n`;
   const limit =
     told === "timeout"
       ? `Execution timed out after ${wall / 1000} seconds.\n`
       : told === "memory"
-        ? "MemoryError\n"
+        ? MEMORY_ERROR
         : "";
   const text = `${result.stdout + value}\n${result.stderr.replaceAll('File "/work/', 'File "')}${limit}`;
   return firstCharacters(text.replaceAll(/^[ \n]+|[ \n]+$/g, ""), OBSERVATION_MAX);
@@ -174,8 +174,7 @@ export function verlTool({ wallMs: wall, stateful }: VerlToolOptions): Adapter {
       });
     },
     sendError(error, reply) {
-      const again = isOverload(error) || error.retryable;
-      body.sendFastapiError(error, reply, again ? 503 : error.status);
+      body.sendFastapiError(error, reply, error.retryable ? 503 : error.status);
     },
   };
 }

@@ -34,6 +34,28 @@ test("a replay that no fork can answer runs at once, whatever the others of its 
   }
 });
 
+test("an answer is checked at once, whatever the programs of its batch do", async () => {
+  const server = await startServer({
+    ROLLCALL_WIRE_ADAPTERS: "code-judge",
+    ROLLCALL_WIRE_CODE_JUDGE_MATH: "true",
+  });
+  try {
+    const submissions = [
+      { type: "python", solution: "hold" },
+      { type: "math", solution: "1/2", expected_output: "0.5" },
+    ];
+    const answered = ask(`${server.url}/run/batch`, { body: { submissions } });
+    await expect.poll(() => server.stub.seen.length).toBeGreaterThan(1);
+    server.stub.release();
+    const { results } = (await answered).json;
+    expect(results).toHaveLength(2);
+    expect(results[0].stdout).toBe("hold");
+  } finally {
+    server.stub.release();
+    await server.close();
+  }
+});
+
 test("where a replay's own run is refused, so is the batch, and its other calls are cancelled", async () => {
   const stub = createStubExecutor();
   const call = (source: string) => ({ runtime: "python", source }) as const;

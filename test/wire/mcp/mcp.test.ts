@@ -64,6 +64,21 @@ describe.each(TRANSPORTS)("over %s", (_, connect) => {
         "run_python",
       ].toSorted(),
     );
+    expect(tools.find(({ name }) => name === "run_python")?.inputSchema).toMatchObject({
+      type: "object",
+      required: ["code"],
+      properties: {
+        code: { type: "string" },
+        stdin: { type: "string" },
+        timeout_ms: { type: "integer", minimum: 1 },
+      },
+    });
+  });
+
+  test("arguments that do not fit the schema are told, field by field", async () => {
+    const { text, isError } = await use("run_python", { code: 1, timeout_ms: 0 });
+    expect(isError).toBe(true);
+    expect(text).toMatch(/Invalid arguments for tool run_python.*code.*timeout_ms/s);
   });
 
   test("programs run, and how they ended is told", async () => {
