@@ -13,7 +13,6 @@ import { base64, notebook } from "../../../bench/load/notebook.ts";
 interface Judged {
   readonly success: boolean;
   readonly run_success: boolean;
-  readonly cost: number;
   readonly stdout: string;
   readonly stderr: string;
   readonly reason: string;
@@ -51,35 +50,37 @@ function reward(solution: string, truth: string): string {
   ].join("\n");
 }
 
-let service: Service;
 let directory = "";
+/** Whose programs have time enough on a machine however busy, and whose programs that never end are ended soon. */
+let patient: Service;
+let strict: Service;
 beforeAll(async () => {
   directory = mkdtempSync(path.join(tmpdir(), "modules-"));
   writeFileSync(path.join(directory, "fused_compute_score.py"), SCORE);
-  service = await startService([
-    "--wire",
-    "code-judge",
-    "--wire.code-judge.modulesDirectory",
-    directory,
-    "--wire.code-judge.wallMs",
-    "4000",
-    "--wire.code-judge.math",
-    "true",
-    "--runtimes.javascript",
-    "false",
-  ]);
+  const start = (wallMs: number) =>
+    startService([
+      "--wire=code-judge",
+      `--wire.code-judge.modulesDirectory=${directory}`,
+      `--wire.code-judge.wallMs=${wallMs}`,
+      "--wire.code-judge.math=true",
+      "--runtimes.javascript=false",
+    ]);
+  [patient, strict] = await Promise.all([start(60_000), start(4000)]);
 });
 afterAll(async () => {
-  await service.stop();
+  await Promise.all([patient.stop(), strict.stop()]);
   rmSync(directory, { recursive: true });
 });
 
-async function longBatch(submissions: readonly (readonly [solution: string, input: string | null])[]) {
+async function longBatch(
+  submissions: readonly (readonly [solution: string, input: string | null])[],
+  { url } = patient,
+) {
   const body = {
     type: "batch",
     submissions: submissions.map(([solution, input]) => ({ type: "python", solution, input })),
   };
-  const { status, json } = await ask(`${service.url}/run/long-batch`, { body });
+  const { status, json } = await ask(`${url}/run/long-batch`, { body });
   expect(status).toBe(200);
   return json.results as Judged[];
 }
@@ -116,7 +117,8 @@ test("a time limit in a batch is the same each time and holds no other's answer 
     { length: 8 },
     (_, index) => [notebook([], index % 4 === 0 ? "while True: pass" : `print(${index})`), null] as const,
   );
-  const results = await longBatch(submissions);
+  const results = await longBatch(submissions, strict);
+  expect(results).toHaveLength(submissions.length);
   for (const [index, result] of results.entries()) {
     if (index % 4 === 0)
       expect(result).toMatchObject({
@@ -128,16 +130,15 @@ test("a time limit in a batch is the same each time and holds no other's answer 
   }
 });
 
-test("32 cells that import sympy in base64 do not each pay for the import", async () => {
-  const cell = (index: number) => `import sympy\nsympy.sqrt(${(index + 1) ** 2} * 2)`;
+test("32 cells that import sympy in base64 find it loaded: none pays for the import", async () => {
+  const cell = (index: number) =>
+    `import sys\nloaded = "sympy" in sys.modules\nimport sympy\nloaded, sympy.sqrt(${(index + 1) ** 2} * 2)`;
   const results = await longBatch(
     Array.from({ length: 32 }, (_, index) => [notebook([], cell(index)), null]),
   );
-  expect(results.map(({ stdout }) => stdout.trim())).toEqual(
-    Array.from({ length: 32 }, (_, index) => (index === 0 ? "sqrt(2)" : `${index + 1}*sqrt(2)`)),
+  expect(results.map(({ stdout }) => stdout)).toEqual(
+    Array.from({ length: 32 }, (_, index) => `(True, ${index === 0 ? "" : `${index + 1}*`}sqrt(2))\n`),
   );
-  const costs = results.map(({ cost }) => cost).toSorted((a, b) => a - b);
-  expect(costs[16]).toBeLessThan(0.5);
 });
 
 test("rewards come from the operator's module, 64 in a batch", async () => {
@@ -166,7 +167,7 @@ test("where it is switched on, submissions of type math are judged among the oth
     math("1", null),
     math("9^{9^{9^{9^{9}}}}", "1"),
   ];
-  const { json } = await ask(`${service.url}/judge/long-batch`, { body: { type: "batch", submissions } });
+  const { json } = await ask(`${strict.url}/judge/long-batch`, { body: { type: "batch", submissions } });
   expect(json.results.map((one: Judged) => [one.success, one.run_success, one.reason])).toEqual([
     [true, true, ""],
     [true, true, ""],
