@@ -4,7 +4,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -23,6 +23,7 @@ import type { Engine } from "./core/ports.ts";
 import type { Verifier } from "./contract/verifier.ts";
 import { createVerifier, verifierOptions, type VerifierOptions } from "./judge/verifier.ts";
 import type { SessionBounds, SessionShape } from "./core/sessions.ts";
+import { packageVersion } from "./lib/package-version.ts";
 import { RUNTIMES } from "./runtimes/registry.ts";
 
 export interface ComposeLog {
@@ -55,11 +56,6 @@ const PYTHON_ROOT = join(PACKAGE_ROOT, ".rollcall", "python");
 const FORK_SERVER = join(PYTHON_ROOT, "forkserver");
 const INTERPRETER = "/usr/bin/python3";
 
-export function packageVersion(): string {
-  return (JSON.parse(readFileSync(join(PACKAGE_ROOT, "package.json"), "utf8")) as { version: string })
-    .version;
-}
-
 /** Of a JavaScript host beside its isolate's memory. */
 const ISOLATE_HOST_BYTES = 256 << 20;
 
@@ -74,14 +70,21 @@ function versionSaid(path: string, flag: string): string {
   return /\b(\d+\.\d+\.\d+)/.exec(stdout ?? "")?.[1] ?? "";
 }
 
-const COMPILER = "/usr/bin/g++";
+/** Path in the sandbox of what compiles a runtime's programs; null where nothing does. */
+function compilerOf({ compile }: Runtime): string | null {
+  return compile === null ? null : `/usr/bin/${compile.entry.argv[0]}`;
+}
 
 /** The runtimes that calls may name: those that are switched on and can be had in the sandbox. */
 function runtimesOf(config: Config, log: ComposeLog): Runtime[] {
-  const hasCompiler = existsSync(join(config.container.rootfs || "/", COMPILER));
-  if (config.runtimes.cpp && !hasCompiler)
-    log.warn({ runtime: "cpp" }, `the runtime cpp is left out: there is no ${COMPILER} in the sandbox`);
-  return Object.values(RUNTIMES).filter(({ id }) => config.runtimes[id] && (id !== "cpp" || hasCompiler));
+  return Object.values(RUNTIMES).filter((runtime) => {
+    const { id } = runtime;
+    if (!config.runtimes[id]) return false;
+    const compiler = compilerOf(runtime);
+    if (compiler === null || existsSync(join(config.container.rootfs || "/", compiler))) return true;
+    log.warn({ runtime: id }, `the runtime ${id} is left out: there is no ${compiler} in the sandbox`);
+    return false;
+  });
 }
 
 /** Versions of languages by runtime; of a built image's own commands none is known. */
@@ -91,7 +94,7 @@ function versionsOf(config: Config): Record<Exclude<RuntimeId, "python">, string
     javascript: process.versions.node,
     node: process.versions.node,
     bash: own ? versionSaid("/usr/bin/bash", "--version") : "",
-    cpp: own ? versionSaid(COMPILER, "-dumpfullversion") : "",
+    cpp: own ? versionSaid("/usr/bin/g++", "-dumpfullversion") : "",
   };
 }
 

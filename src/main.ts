@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** Process entry: a command, its configuration, and the way from the first signal to the exit. */
-import { readFileSync } from "node:fs";
 import { ConfigError, loadConfig, readConfig, type ConfigInput } from "./config/load.ts";
 import type { Config } from "./config/schema.ts";
+import { packageVersion } from "./lib/package-version.ts";
 import type { Log } from "./observe/log.ts";
 
 const HELP = `Usage: rollcall <command> [flags]
@@ -26,11 +26,6 @@ Flags are configuration keys: --http.port 8707, --log.level=debug. Short: --port
 
 /** Beyond `drain.timeoutMs`: for cancelled calls to end and sandboxes to be removed. */
 const CLOSE_GRACE_MS = 10_000;
-
-function readVersion(): string {
-  const file = new URL("../package.json", import.meta.url);
-  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
-}
 
 /** Resolves when whoever holds the other end of standard input lets go of it or is gone. */
 function inputEnd(): Promise<"input ended"> {
@@ -81,7 +76,7 @@ async function serve(config: Config): Promise<number> {
       metrics,
       log,
       ready: () => executor.ready(),
-      version: readVersion(),
+      version: packageVersion(),
       queued: () => executor.observed().queuedCalls,
     });
     const address = await server.listen();
@@ -190,7 +185,7 @@ async function main([command = "help", ...argv]: readonly string[]): Promise<num
     }
     case "version":
     case "--version":
-      process.stdout.write(`${readVersion()}\n`);
+      process.stdout.write(`${packageVersion()}\n`);
       return 0;
     case "help":
     case "--help":

@@ -2,8 +2,9 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Call } from "../../contract/call.ts";
 import { SandboxError } from "../../contract/errors.ts";
+import type { ExecuteOptions } from "../../contract/executor.ts";
 import { CALL_CODES, errorResponses, ref } from "../schemas.ts";
-import { answerBatch, executeOptions, logCall, NDJSON, serializer, type RouteParts } from "./parts.ts";
+import { answerBatch, during, logCall, NDJSON, serializer, type RouteParts } from "./parts.ts";
 
 const RESULT_SCHEMA = ref("Result");
 
@@ -30,10 +31,10 @@ async function answer(
   parts: RouteParts & { answerBytesMax: number },
   request: BatchRequest,
   reply: FastifyReply,
-  signal: AbortSignal,
+  options: ExecuteOptions,
 ): Promise<string | undefined> {
   const { calls } = request.body;
-  const items = await parts.executor.executeBatch(calls, executeOptions(signal, request));
+  const items = await parts.executor.executeBatch(calls, options);
   const serialize = serializer(reply, RESULT_SCHEMA);
   return answerBatch({ ...parts, route: "/v1/batches" }, request, reply, calls.length, {
     items,
@@ -64,12 +65,7 @@ export function registerBatches(parts: RouteParts & { readonly answerBytesMax: n
     },
     async handler(request, reply) {
       refuseDuplicates(request.body.calls);
-      const ticket = parts.traffic.enter(reply.raw);
-      try {
-        return await answer(parts, request, reply, ticket.signal);
-      } finally {
-        ticket.leave();
-      }
+      return during(parts.traffic, request, reply, (options) => answer(parts, request, reply, options));
     },
   });
 }

@@ -1,7 +1,7 @@
 /** `POST /v1/calls`: one call, one Result. */
 import type { Call } from "../../contract/call.ts";
 import { CALL_CODES, errorResponses, ref } from "../schemas.ts";
-import { executeOptions, logCall, type RouteParts } from "./parts.ts";
+import { during, logCall, type RouteParts } from "./parts.ts";
 
 export function registerCalls({ app, executor, traffic, log }: RouteParts): void {
   app.post<{ Body: Call }>("/v1/calls", {
@@ -20,16 +20,11 @@ export function registerCalls({ app, executor, traffic, log }: RouteParts): void
         ...errorResponses(CALL_CODES),
       },
     },
-    async handler(request, reply) {
-      const call = request.body;
-      const ticket = traffic.enter(reply.raw);
-      try {
-        const result = await executor.execute(call, executeOptions(ticket.signal, request));
-        logCall(log, call, result, request.tenant);
+    handler: (request, reply) =>
+      during(traffic, request, reply, async (options) => {
+        const result = await executor.execute(request.body, options);
+        logCall(log, request.body, result, request.tenant);
         return result;
-      } finally {
-        ticket.leave();
-      }
-    },
+      }),
   });
 }

@@ -32,6 +32,21 @@ export function executeOptions(signal: AbortSignal, request: FastifyRequest): Ex
   return request.tenant === null ? { signal } : { signal, tenant: request.tenant };
 }
 
+/** Does work for a request that is in flight until the work is done, and that ends when its client goes. */
+export async function during<T>(
+  traffic: Traffic,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  work: (options: ExecuteOptions & { readonly signal: AbortSignal }) => Promise<T>,
+): Promise<T> {
+  const ticket = traffic.enter(reply.raw);
+  try {
+    return await work({ ...executeOptions(ticket.signal, request), signal: ticket.signal });
+  } finally {
+    ticket.leave();
+  }
+}
+
 /** The one line of a call in the log, at debug. */
 export function logCall(log: Log, call: Call, result: Result, tenant: string | null): void {
   logResult(log, { runtime: call.runtime }, result, tenant);

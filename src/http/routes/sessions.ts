@@ -1,11 +1,10 @@
 /** The routes of sessions: open, look, call, fork, close. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { ErrorCode } from "../../contract/errors.ts";
-import type { ExecuteOptions, Executor } from "../../contract/executor.ts";
+import type { Executor } from "../../contract/executor.ts";
 import type { ForkSpec, Session, SessionCall, SessionSpec } from "../../contract/session.ts";
 import { COMMON_CODES, errorResponses, ref, SESSION_CODES } from "../schemas.ts";
-import type { Traffic } from "../traffic.ts";
-import { executeOptions, logResult, type RouteParts } from "./parts.ts";
+import { during, logResult, type RouteParts } from "./parts.ts";
 
 type Named = { Params: { id: string } };
 
@@ -52,21 +51,6 @@ const tenantOf = (request: FastifyRequest) => (request.tenant === null ? {} : { 
 
 const find = (executor: Executor, request: FastifyRequest): Promise<Session> =>
   executor.findSession((request.params as { id: string }).id, tenantOf(request));
-
-/** Does work that ends when the client goes. */
-async function during<T>(
-  traffic: Traffic,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  work: (options: ExecuteOptions & { readonly signal: AbortSignal }) => Promise<T>,
-): Promise<T> {
-  const ticket = traffic.enter(reply.raw);
-  try {
-    return await work({ ...executeOptions(ticket.signal, request), signal: ticket.signal });
-  } finally {
-    ticket.leave();
-  }
-}
 
 export function registerSessions(parts: RouteParts): void {
   registerOpen(parts);

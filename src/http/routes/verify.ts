@@ -4,7 +4,7 @@ import type { Verification } from "../../contract/verification.ts";
 import type { Verifier } from "../../contract/verifier.ts";
 import type { HttpObserver } from "../../observe/metrics.ts";
 import { CALL_CODES, errorResponses, ref } from "../schemas.ts";
-import { answerBatch, executeOptions, NDJSON, serializer, type RouteParts } from "./parts.ts";
+import { answerBatch, during, NDJSON, serializer, type RouteParts } from "./parts.ts";
 
 const DESCRIPTION = `Compares an answer, or what a program gives in test cases, with what is expected. Expectations stay in the \
 service: no program sees them. \`reward\` is 1, 0, or null for what says nothing about the program.`;
@@ -49,23 +49,19 @@ function registerBatch(parts: VerifyParts): void {
         ...errorResponses([...CALL_CODES, "batch_too_long", "answer_too_large"]),
       },
     },
-    async handler(request, reply) {
-      const { verifications } = request.body;
-      const ticket = traffic.enter(reply.raw);
-      try {
-        const items = await verifier.verifyBatch(verifications, executeOptions(ticket.signal, request));
+    handler: (request, reply) =>
+      during(traffic, request, reply, async (options) => {
+        const { verifications } = request.body;
+        const items = await verifier.verifyBatch(verifications, options);
         const serialize = serializer(reply, ref("Verdict"));
         const answer = { log, answerBytesMax, route: "/v1/verify/batch" };
-        return await answerBatch(answer, request, reply, verifications.length, {
+        return answerBatch(answer, request, reply, verifications.length, {
           items,
           name: "verdict",
           serialize: ({ verdict }) => serialize(verdict),
           onItem: ({ verdict }) => tell(parts, verdict, request.tenant),
         });
-      } finally {
-        ticket.leave();
-      }
-    },
+      }),
   });
 }
 
@@ -83,16 +79,12 @@ export function registerVerify(parts: VerifyParts): void {
         ...errorResponses(CALL_CODES),
       },
     },
-    async handler(request, reply) {
-      const ticket = traffic.enter(reply.raw);
-      try {
-        const verdict = await verifier.verify(request.body, executeOptions(ticket.signal, request));
+    handler: (request, reply) =>
+      during(traffic, request, reply, async (options) => {
+        const verdict = await verifier.verify(request.body, options);
         tell(parts, verdict, request.tenant);
         return verdict;
-      } finally {
-        ticket.leave();
-      }
-    },
+      }),
   });
   registerBatch(parts);
 }
