@@ -253,7 +253,7 @@ describe("when a family's slot is killed", () => {
     const running = doomed.execute({ source: "import time; time.sleep(30)" });
     const added = families().filter(({ pid }) => !before.has(pid));
     expect(added.length).toBe(1);
-    process.kill(added[0]?.pid ?? 0, "SIGKILL");
+    process.kill((added[0] as (typeof added)[number]).pid, "SIGKILL");
     expect(await running).toMatchObject({ outcome: "sandbox_failed", session: { state: "lost" } });
     await expect(doomed.execute({ source: "1" })).rejects.toMatchObject({ code: "session_lost" });
     await isWell(other);

@@ -102,7 +102,7 @@ test("a host that dies for no reason of the program fails that run only, and the
   const program = specOf({ source: `setTimeout(() => console.log("lived"), 2000);` });
   const dying = own.sandbox.run(program, new AbortController().signal);
   const surviving = other.run(program, new AbortController().signal);
-  setTimeout(() => process.kill(own.pids()[0] ?? 0, "SIGKILL"), 500);
+  setTimeout(() => own.signal(0, "SIGKILL"), 500);
   await expect(dying).rejects.toBeInstanceOf(SandboxFault);
   expect(textOf((await surviving).stdout)).toBe("lived\n");
   expect((await runIn(own.sandbox, `console.log("again")`)).stdout).toBe("again\n");
@@ -112,7 +112,7 @@ test("a host that dies for no reason of the program fails that run only, and the
 
 test("a host that stops answering is killed, and the run has met its wall limit", async () => {
   const own = await startEngine();
-  setTimeout(() => process.kill(own.pids()[0] ?? 0, "SIGSTOP"), 1000);
+  setTimeout(() => own.signal(0, "SIGSTOP"), 1000);
   const { evidence, stdout } = await runIn(own.sandbox, {
     source: `console.log("early"); for (;;);`,
     limits: { wall_ms: 2000 },
@@ -127,7 +127,7 @@ test("a host that ends between two runs costs none of those that follow", async 
   for (const index of [0, 1]) {
     expect((await runIn(own.sandbox, `console.log("before")`)).stdout).toBe("before\n");
     await vi.waitFor(() => expect(own.pids().length).toBeGreaterThan(index + 1), 10_000);
-    process.kill(own.pids()[index] ?? 0, "SIGKILL");
+    own.signal(index, "SIGKILL");
     await vi.waitFor(() => expect(own.faults.length).toBe(index + 1), 10_000);
     expect((await runIn(own.sandbox, `console.log("after")`)).stdout).toBe("after\n");
   }

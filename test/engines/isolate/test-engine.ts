@@ -8,6 +8,8 @@ export interface TestEngine {
   readonly sandbox: Sandbox;
   /** Process ids of the hosts started so far, in order: the open sandbox has the first for as long as it lives. */
   pids(): number[];
+  /** Signals the host that was started as the `index`th; fails where there is none. */
+  signal(index: number, signal: NodeJS.Signals): void;
   readonly faults: string[];
   close(): Promise<void>;
 }
@@ -29,6 +31,12 @@ export async function startEngine(options: Partial<IsolateEngineOptions> = {}): 
     sandbox,
     faults,
     pids: () => confinement.launched.map(({ pid }) => pid),
+    signal(index, signal) {
+      const host = confinement.launched[index];
+      // To the kernel 0 is the sender's own group: this process and all beside it.
+      if (host === undefined || host.pid <= 0) throw new Error(`there is no host ${index}`);
+      process.kill(host.pid, signal);
+    },
     close: async () => {
       await engine.close();
       await confinement.close();
