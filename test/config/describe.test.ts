@@ -4,6 +4,7 @@ import { LEAVES } from "../../src/config/leaves.ts";
 import { readConfig } from "../../src/config/load.ts";
 
 test("every key has a description, a default and, when it is a quantity with a unit in its name, that unit", () => {
+  expect(LEAVES.length).toBeGreaterThan(50);
   for (const leaf of LEAVES) {
     expect(leaf.description, leaf.path).toMatch(/\.$/);
     expect(leaf.default, leaf.path).toBeDefined();

@@ -172,7 +172,7 @@ describe("a fork server that hangs", () => {
     for (const pid of [server, ...descendants(server)]) kill(pid, "SIGSTOP");
     const results = await Promise.all(
       Array.from({ length: 8 }, (_, index) =>
-        executor.execute({ runtime: "python", source: `print(${index})`, limits: { wall_ms: 500 } }),
+        executor.execute({ runtime: "python", source: `print(${index})`, limits: { wall_ms: 3000 } }),
       ),
     );
     for (const [index, result] of results.entries()) {

@@ -71,6 +71,7 @@ it("learns, and samples what it learned once that is published", async () => {
     weightsVersion: 1,
   });
   const { logprobs } = await engine.forwardBackward([counting(3)], { kind: "cross_entropy" });
+  expect(sample.logprobs).toHaveLength(sample.tokens.length);
   for (const [index, logprob] of sample.logprobs.entries())
     expect(logprob).toBeCloseTo(logprobs[0]?.[index] ?? Number.NaN, 4);
 });

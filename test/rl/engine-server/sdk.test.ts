@@ -53,6 +53,7 @@ it(
     expect(told.likeliest).toEqual([4, 5, 6, 7, 8, 9, 20]);
     // What sampling said of each token is what scoring the same text says.
     expect(told.scored[0]).toBeNull();
+    expect(told.likeliest_logprobs).toHaveLength(told.likeliest.length);
     for (const [index, logprob] of told.likeliest_logprobs.entries())
       expect(told.scored[index + 1]).toBeCloseTo(logprob, 4);
     // Under the very weights that sampled them every ratio is 1, and so the loss is -1 for each token.
