@@ -1,4 +1,4 @@
-/** Every runtime there is; a new language is one file and one line here. */
+/** Every runtime there is. What else a new language touches is in docs/architecture.md, and tsc asks for most of it. */
 import type { RuntimeId } from "../contract/call.ts";
 import { bash } from "./bash.ts";
 import { cpp } from "./cpp.ts";

@@ -275,8 +275,9 @@ describe("a fork", () => {
       "4",
       "5",
     ]);
+    // Long enough for the last of them to begin on a machine however busy.
     const slept = await Promise.all(
-      all.map((one) => run(one, "start = time.time(); time.sleep(0.5); (start, time.time())")),
+      all.map((one) => run(one, "start = time.time(); time.sleep(2); (start, time.time())")),
     );
     const times = slept.map(
       ({ value }) => JSON.parse((value ?? "").replace("(", "[").replace(")", "]")) as [number, number],
