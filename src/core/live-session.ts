@@ -41,7 +41,6 @@ export interface SessionParts {
   /** Calls before its fork. */
   readonly calls: number;
   readonly deadlines: Deadlines;
-  readonly sandbox: SessionSandbox;
 }
 
 /** What all sessions share. */
@@ -67,6 +66,8 @@ export class LiveSession implements Session {
   readonly id: string;
   readonly parts: SessionParts;
   readonly #house: SessionHouse;
+  /** Null once it is closed: a session that ended is remembered for long, and a sandbox holds much. */
+  #sandbox: SessionSandbox | null;
   readonly #openedMs: number;
   #usedMs: number;
   readonly #closing = new AbortController();
@@ -80,9 +81,10 @@ export class LiveSession implements Session {
   #ending: Ending | null = null;
   #ended: Promise<void> | null = null;
 
-  constructor(parts: SessionParts, house: SessionHouse) {
+  constructor(parts: SessionParts, sandbox: SessionSandbox, house: SessionHouse) {
     this.id = parts.id;
     this.parts = parts;
+    this.#sandbox = sandbox;
     this.#house = house;
     this.#openedMs = house.now();
     this.#usedMs = this.#openedMs;
@@ -93,7 +95,7 @@ export class LiveSession implements Session {
     );
     this.#totalTimer.unref();
     this.#restartIdle();
-    void parts.sandbox.lost.then((fault) => {
+    void sandbox.lost.then((fault) => {
       if (this.#ending === null) house.onFault(parts.runtime, fault);
       void this.end("lost", `its sandbox failed: ${fault.message}`);
     });
@@ -126,7 +128,7 @@ export class LiveSession implements Session {
 
   /** To be called in a turn only. @throws SandboxError `fork_failed` */
   async forkSandbox(count: number, reseed: boolean): Promise<readonly SessionSandbox[]> {
-    const forking = this.parts.sandbox.fork({ count, reseed });
+    const forking = (this.#sandbox ?? this.#refuse()).fork({ count, reseed });
     try {
       return await inTime(forking, FORK_MS_MAX, "fork_silent");
     } catch (error) {
@@ -201,9 +203,11 @@ export class LiveSession implements Session {
   async #discard(): Promise<void> {
     await this.#last.catch(() => undefined);
     try {
-      await inTime(this.parts.sandbox.close(), CLOSE_MS_MAX, "close_silent");
+      if (this.#sandbox !== null) await inTime(this.#sandbox.close(), CLOSE_MS_MAX, "close_silent");
     } catch (error) {
       this.#fault(error);
+    } finally {
+      this.#sandbox = null;
     }
   }
 
@@ -283,7 +287,7 @@ export class LiveSession implements Session {
   async #run(call: AcceptedCall, given: GivenUp, times: Times): Promise<Result> {
     this.#calls++;
     try {
-      const evidence = await answerInTime(this.parts.sandbox, call.spec, given.signal);
+      const evidence = await answerInTime(this.#sandbox ?? this.#refuse(), call.spec, given.signal);
       const result = conclude(call, evidence, times);
       if (!evidence.kept) {
         const why = this.parts.program ? "closed" : "lost";

@@ -135,7 +135,7 @@ export class Sessions {
         await sandbox.close();
         throw error;
       }
-      return this.#enter({ ...parts, id, sandbox }, "opened", this.#options.now() - askedMs);
+      return this.#enter({ ...parts, id }, sandbox, "opened", this.#options.now() - askedMs);
     });
   }
 
@@ -218,15 +218,19 @@ export class Sessions {
           parent: session.id,
           calls: session.calls,
           deadlines,
-          sandbox,
         };
-        return this.#enter({ ...parts, ...own }, "forked", openMs);
+        return this.#enter({ ...parts, ...own }, sandbox, "forked", openMs);
       });
     });
   }
 
-  #enter(parts: LiveSession["parts"], origin: SessionOrigin, openMs: number): LiveSession {
-    const session = new LiveSession(parts, this.#house);
+  #enter(
+    parts: LiveSession["parts"],
+    sandbox: SessionSandbox,
+    origin: SessionOrigin,
+    openMs: number,
+  ): LiveSession {
+    const session = new LiveSession(parts, sandbox, this.#house);
     const key = keyOf(parts.tenant, parts.id);
     this.#ended.delete(key);
     this.#open.set(key, session);
