@@ -156,6 +156,8 @@ describe("with calls in flight", { timeout: 240_000 }, () => {
     const counted = await faultsOf(service.url, "slot_fault");
     const bound = `${cgroupOf(pid, "pids")}/pids.max`;
     const boundBefore = readFileSync(bound, "utf8");
+    // Else the last of them would be taken for the program that forks, which would never begin.
+    await until("programs before it are gone", () => processesByPart(pid).call.length === 0);
     const forking = client.execute({ runtime: "python", source: FORKING, limits: { wall_ms: 120_000 } });
     await until("a program is forking", () => processesByPart(pid).call.length > 0);
     await under(
